@@ -1,0 +1,85 @@
+// Every bound in one place, with its reason (DESIGN style rule 6). Values that an operator may
+// change are defaults here and fields of the configuration.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace rollcall::limits {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+// --- members: what one backend may make us hold ---
+inline constexpr std::size_t kMaxMembers = 200'000;     // twice the largest cluster we measure
+inline constexpr std::size_t kMaxNodeIdBytes = 256;     // node name + service id of Consul fit
+inline constexpr std::size_t kMaxHostBytes = 253;       // RFC 1035 name, textual
+inline constexpr std::size_t kMaxZoneBytes = 128;
+inline constexpr std::size_t kMaxIncarnationBytes = 128;
+inline constexpr std::size_t kMaxLabels = 64;           // Consul allows 64 meta pairs
+inline constexpr std::size_t kMaxLabelKeyBytes = 128;   // Consul's own limit
+inline constexpr std::size_t kMaxLabelValueBytes = 512; // Consul's own limit
+inline constexpr std::size_t kMaxNodeBytes = 16 * 1024; // canonical bytes of one member: keeps events small
+
+// --- descriptors ---
+inline constexpr std::size_t kMaxProviders = 64;        // metric labels and streams stay bounded
+inline constexpr std::size_t kMaxProviderIdBytes = 64;
+inline constexpr std::size_t kMaxEndpoints = 16;
+inline constexpr std::size_t kMaxEndpointBytes = 512;
+inline constexpr std::size_t kMaxWatchParams = 32;
+inline constexpr std::size_t kMaxParamBytes = 2048;
+
+// --- text and answers ---
+inline constexpr std::size_t kMaxProblems = 32;           // kept of total_problems; stays < 4 KiB details
+inline constexpr std::size_t kMaxProblemValueBytes = 128;
+inline constexpr std::size_t kMaxErrorDetailBytes = 4096; // SPEC 8: gRPC drops errors above about 8 kB
+inline constexpr std::size_t kMaxBackendAnswerBytes = 64u << 20;  // 100,000 Consul entries are ~56 MB
+inline constexpr std::size_t kMaxConfigBytes = 4u << 20;
+inline constexpr std::size_t kMaxMemberFileBytes = 64u << 20;
+inline constexpr std::size_t kMaxTokenFileBytes = 16u << 10;
+inline constexpr int kMaxDepth = 32;                      // nesting of any JSON or YAML that we read
+
+// --- liveness and failover (SPEC 3) ---
+inline constexpr seconds kDegradedAfter{12};
+inline constexpr seconds kTimeout{15};
+inline constexpr int kMaxErrors = 3;
+inline constexpr seconds kBackoffInitial{2};
+inline constexpr seconds kBackoffMax{30};
+inline constexpr seconds kCooldown{10};
+inline constexpr minutes kSwitchDefault{10};
+inline constexpr hours kSwitchMax{24};
+inline constexpr int kHoldFailures = 5;
+inline constexpr seconds kHoldWindow{60};
+inline constexpr seconds kRollbackStand{60};
+inline constexpr seconds kConnectivityDeadline{5};
+
+// --- log and subscribers (SPEC 5) ---
+inline constexpr std::size_t kLogBytes = 16u << 20;        // default size of the event log
+inline constexpr std::size_t kLogBlockBytes = 256u << 10;  // the log is evicted a block at a time
+inline constexpr std::size_t kMaxEventBytes = 1u << 20;    // above: `reset`
+inline constexpr std::size_t kMaxBatchBytes = 256u << 10;  // one gRPC message of events
+inline constexpr std::size_t kMaxChunkBytes = 1u << 20;    // one snapshot chunk
+inline constexpr std::size_t kMaxSnapshotVersions = 2;
+inline constexpr std::size_t kMaxSubscribers = 4096;
+inline constexpr seconds kBookmarkEvery{5};
+inline constexpr seconds kWriteStall{30};
+inline constexpr std::size_t kMaxConsumerIdBytes = 128;
+inline constexpr std::size_t kMetricConsumers = 64;        // then label "other"
+
+// --- what consumers say (SPEC 6) ---
+inline constexpr seconds kMaxPlacementWait{60};
+inline constexpr std::size_t kMaxLeases = 65'536;
+inline constexpr std::size_t kMaxLeaseBytes = 1024;
+inline constexpr std::size_t kMaxBlocks = 10'000;
+inline constexpr hours kBlockLifetime{24};
+inline constexpr std::size_t kMaxWaitingRequests = 1024;   // block reports waiting for one disk write
+
+// --- service ---
+inline constexpr std::size_t kMaxPendingCommands = 1024;   // then LIMIT_EXCEEDED to the caller
+inline constexpr seconds kDrainDeadline{5};
+inline constexpr seconds kTopologySaveEvery{5};            // cached topology: at most this often
+
+}  // namespace rollcall::limits

@@ -35,12 +35,18 @@ inline constexpr std::size_t kMaxParamBytes = 2048;
 // --- text and answers ---
 inline constexpr std::size_t kMaxProblems = 32;           // kept of total_problems; stays < 4 KiB details
 inline constexpr std::size_t kMaxProblemValueBytes = 128;
+inline constexpr std::size_t kMaxProblemFieldBytes = 256; // paths hold keys that a hostile input chose
 inline constexpr std::size_t kMaxErrorDetailBytes = 4096; // SPEC 8: gRPC drops errors above about 8 kB
 inline constexpr std::size_t kMaxBackendAnswerBytes = 64u << 20;  // 100,000 Consul entries are ~56 MB
 inline constexpr std::size_t kMaxConfigBytes = 4u << 20;
 inline constexpr std::size_t kMaxMemberFileBytes = 64u << 20;
 inline constexpr std::size_t kMaxTokenFileBytes = 16u << 10;
 inline constexpr int kMaxDepth = 32;                      // nesting of any JSON or YAML that we read
+inline constexpr std::size_t kMaxDocumentValues = 4'000'000;  // 200,000 members of 20 values: bounds memory at
+                                                              // ~100 bytes a value, whatever 64 MB of "[" hold
+inline constexpr std::size_t kMaxScalarBytes = 1u << 20;  // one string of a YAML document
+inline constexpr std::size_t kMaxPathBytes = 4096;        // PATH_MAX
+inline constexpr std::size_t kMaxReasonBytes = 256;       // what an operator types into --reason
 
 // --- liveness and failover (SPEC 3) ---
 inline constexpr seconds kDegradedAfter{12};

@@ -1,0 +1,27 @@
+// Small checks on text from outside: is it UTF-8, and how is it shown to a person without letting
+// it break a terminal, a log line or a protobuf string field. Pure functions, any thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace rollcall {
+
+// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool is_valid_utf8(std::string_view text);
+
+// Offset of the first byte that breaks RFC 3629; text.size() if none does.
+std::size_t first_invalid_utf8(std::string_view text);
+
+// Whether a byte below 0x20, or 0x7f, is in it.
+bool has_control_characters(std::string_view text);
+
+// The longest prefix of at most `max_bytes` that does not cut a character in two.
+std::string_view utf8_prefix(std::string_view text, std::size_t max_bytes);
+
+// For messages: control characters and invalid bytes as \xNN, cut to `max_bytes` with "..." at the
+// end when something was left out. Always valid UTF-8 of at most `max_bytes` (which must be ≥ 8).
+std::string printable(std::string_view text, std::size_t max_bytes);
+
+}  // namespace rollcall

@@ -121,12 +121,14 @@ bool may_include(std::string_view from, std::string_view to) {
   if (within(from, "provisioning")) return within_any(to, {"core", "provisioning"});
   if (from == "providers") return within_any(to, {"core", "providers", "proto"});
   if (within(from, "providers")) return within_any(to, {"core", "proto", "providers/common"});
-  if (within(from, "bridges/client")) return within_any(to, {"core", "proto"});
+  if (within(from, "bridges/client")) return within_any(to, {"core", "proto", "bridges/client"});
   if (within(from, "bridges")) {
     return within_any(to, {"core", "provisioning", "bridges", "proto"});
   }
   if (within(from, "deploy/rollcall")) {
-    return within_any(to, {"core", "proto", "bridges/client", "deploy/rollcall"});
+    // `store verify` reads a state directory with the loader of the registry itself.
+    return within_any(
+        to, {"core", "proto", "bridges/client", "provisioning/registry", "deploy/rollcall"});
   }
   return within(from, "deploy");
 }

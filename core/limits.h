@@ -88,4 +88,10 @@ inline constexpr std::size_t kMaxPendingCommands = 1024;   // then LIMIT_EXCEEDE
 inline constexpr seconds kDrainDeadline{5};
 inline constexpr seconds kTopologySaveEvery{5};            // cached topology: at most this often
 
+inline constexpr seconds kStreamStopDeadline{2};        // a cancelled stream returns within 1 s (provider.h)
+inline constexpr minutes kResumeAtLatest{10};           // a runner asks again then, whatever happened to its resume
+inline constexpr std::size_t kMaxAbandonedStreams = 32; // threads that never returned; then no new streams
+inline constexpr std::size_t kOperatorEvents = 256;     // kept for WatchEvents
+inline constexpr std::size_t kMaxEventWatchers = 64;    // WatchEvents calls at once
+
 }  // namespace rollcall::limits

@@ -94,4 +94,17 @@ inline constexpr std::size_t kMaxAbandonedStreams = 32; // threads that never re
 inline constexpr std::size_t kOperatorEvents = 256;     // kept for WatchEvents
 inline constexpr std::size_t kMaxEventWatchers = 64;    // WatchEvents calls at once
 
+// --- registry and state files (SPEC 7) ---
+inline constexpr std::size_t kMaxRegistryWriters = 64;  // wait for the one that stores; then LIMIT_EXCEEDED
+inline constexpr int kMaxRegistryRetries = 8;           // a write is judged again when another came first
+inline constexpr std::size_t kMaxStateFileBytes = 16u << 20;     // 10,000 blocks are ~4 MB
+inline constexpr std::size_t kMaxTopologyFileBytes = 256u << 20; // 200,000 members of ~1 KiB
+
+// --- telemetry ---
+inline constexpr int kLogBurst = 100;                   // lines of one event name at once …
+inline constexpr int kLogPerSecond = 20;                // … and after that
+inline constexpr std::size_t kLogEventNames = 256;      // more share one budget
+inline constexpr std::size_t kMaxLogLineBytes = 8 * 1024;
+inline constexpr std::size_t kMaxLogTextBytes = 2 * 1024;  // of one field
+
 }  // namespace rollcall::limits

@@ -1,0 +1,133 @@
+// ProviderRegistry: the set of accepted providers, and the only way to change it.
+//
+// Every write is one step: check everything (R1.1), ask the backends of new and changed descriptors
+// (R1.4), store the whole new set (R1.5, R5.4), and only then change what is in memory and tell the
+// listener. The set is the new one or the old one, never a mixture.
+//
+// Who may change what: entries of the configuration (Origin::Config) can't be edited through the
+// API and are refused with PERMISSION_DENIED; apply_config() prunes only those. An id belongs to
+// whoever registered it first: the other one gets DUPLICATE_NAME.
+//
+// Threads: any; no lock is held while a backend is asked, the disk is written or the listener runs.
+// Writes are serialised in the order in which they reach the store; backends are asked before that,
+// and if the set changed meanwhile the write is judged again against the new one. Writers block:
+// call them from a thread that may (at most limits::kMaxRegistryWriters wait, then LIMIT_EXCEEDED).
+// Reads never wait for a write.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/descriptor.h"
+#include "core/error.h"
+#include "core/ids.h"
+#include "core/provider_store.h"
+#include "provisioning/registry/provider_validator.h"
+#include "provisioning/registry/registry_plan.h"
+#include "provisioning/registry/state_files.h"
+
+namespace rollcall {
+
+// A descriptor and what was observed when it was accepted (SPEC 1: not part of the descriptor).
+struct AcceptedProvider {
+  ProviderDescriptor descriptor;
+  bool accepted_unreachable = false;              // --allow-unreachable, and it was (R1.4)
+  std::optional<std::string> missing_capability;  // R1.3: kept, never activated
+  friend bool operator==(const AcceptedProvider&, const AcceptedProvider&) = default;
+};
+
+struct RegistryWrite {
+  bool validate_only = false;
+  std::optional<Revision> expected_revision;  // REVISION_CONFLICT names both
+  bool allow_unreachable = false;
+  bool prune = false;  // apply() only: remove API entries that are not in the set
+};
+
+struct RegistryChange {
+  Revision
+      revision;  // after the write; with validate_only (or when nothing changed) the current one
+  std::vector<PlanStep> plan;
+  // validate_only: what the write would have failed with; its problems are all there are.
+  std::optional<ProvisioningError> would_fail;
+};
+
+class ProviderRegistry {
+ public:
+  struct View {
+    Revision revision;
+    std::vector<AcceptedProvider> providers;  // in registration order
+  };
+  // After each change, in the order of the revisions, on the writing thread, before the write's
+  // call returns. Must only hand the set over (no waiting, no call back into the registry).
+  // `release_holds`: providers that an operator enabled (R5.2).
+  using Listener = std::function<void(const std::vector<AcceptedProvider>&, Revision,
+                                      const std::vector<ProviderId>& release_holds)>;
+
+  // Loads the stored set. STORE_CORRUPTED, STORE_IO. A stored descriptor whose kind this build
+  // lacks or that its kind no longer accepts is an INVALID_CONFIG with all problems: nothing is
+  // dropped. `state` may be null (tests): then nothing observed survives. All arguments outlive the
+  // registry.
+  static Result<std::unique_ptr<ProviderRegistry>> open(ProviderStore& store, StateFiles* state,
+                                                        const ProviderValidator& validator);
+
+  // Set once, before the first write that it should hear of.
+  void set_listener(Listener listener);
+
+  std::shared_ptr<const View> view() const;  // never null; immutable
+  std::optional<AcceptedProvider> find(const ProviderId& id) const;
+
+  // DUPLICATE_NAME, INVALID_CONFIG, LIMIT_EXCEEDED, BACKEND_UNAVAILABLE/TIMEOUT/AUTH_FAILED …
+  Result<RegistryChange> add(ProviderDescriptor d, const RegistryWrite& write);
+  // Keeps its place in the order. NOT_FOUND, PERMISSION_DENIED.
+  Result<RegistryChange> update(ProviderDescriptor d, const RegistryWrite& write);
+  Result<RegistryChange> remove(const ProviderId& id, const RegistryWrite& write);
+  // Clears a validation hold as well, also of an entry that is enabled already or that the
+  // configuration owns (then nothing is stored).
+  Result<RegistryChange> enable(const ProviderId& id, const RegistryWrite& write);
+  Result<RegistryChange> disable(const ProviderId& id, std::string reason,
+                                 const RegistryWrite& write);
+  // Adds and updates; with `prune` removes what is left. An entry equal to the configuration's is
+  // kept.
+  Result<RegistryChange> apply(std::vector<ProviderDescriptor> set, const RegistryWrite& write);
+
+  // `providers:` of the configuration, in one write. At start nobody is asked (R1.4: never at
+  // start).
+  enum class When : std::uint8_t { Start, Reload };
+  Result<RegistryChange> apply_config(std::vector<ProviderDescriptor> set, When when,
+                                      bool allow_unreachable);
+  // The embedded default (SPEC 9): one in-memory provider `default`, if nothing was ever stored.
+  Result<RegistryChange> seed_default();
+
+ private:
+  struct Proposal;
+  using Propose = std::function<Result<Proposal>(const View&)>;
+
+  ProviderRegistry(ProviderStore& store, StateFiles* state, const ProviderValidator& validator);
+  Result<RegistryChange> write(const RegistryWrite& write, bool ask_backends,
+                               const Propose& propose);
+  Result<RegistryChange> write_checked(const RegistryWrite& write, bool ask_backends,
+                                       const Propose& propose);
+  Result<RegistryChange> commit(const View& base, Proposal proposal);
+  Result<void> ask_backends(const View& base, Proposal& proposal, bool allow_unreachable);
+  Result<void> begin_write();
+  void end_write();
+
+  ProviderStore& store_;
+  StateFiles* const state_;
+  const ProviderValidator& validator_;
+  Listener listener_;
+
+  mutable std::mutex mutex_;  // guards what follows; held for a few instructions only
+  std::condition_variable write_ended_;
+  bool writing_ = false;     // a writer is between begin_write() and end_write()
+  std::size_t waiting_ = 0;  // writers that wait for it
+  std::shared_ptr<const View> view_;
+};
+
+}  // namespace rollcall

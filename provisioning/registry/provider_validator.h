@@ -1,0 +1,48 @@
+// ProviderValidator: is a descriptor well-formed (R1.1), and does its backend answer (R1.4)?
+//
+// The first question is answered without I/O and names every problem at once. The second one is
+// asked of new and changed descriptors only, of all of them in parallel, each on a thread of its
+// own for at most limits::kConnectivityDeadline; never at start.
+//
+// Threads: any. The catalogue and the context outlive it.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "core/descriptor.h"
+#include "core/error.h"
+#include "core/provider.h"
+
+namespace rollcall {
+
+class ProviderValidator {
+ public:
+  ProviderValidator(const ProviderCatalog& catalog, ProviderContext context,
+                    Duration connectivity_deadline = limits::kConnectivityDeadline);
+
+  // Every problem: of the descriptor itself, an unknown kind (with the known ones named), and those
+  // of its kind. `field` prefixes the paths ("providers[2]").
+  std::vector<Problem> check(const ProviderDescriptor& d, std::string_view field) const;
+  // The same of a whole set: more than limits::kMaxProviders and repeated ids as well.
+  std::vector<Problem> check_all(const std::vector<ProviderDescriptor>& set,
+                                 std::string_view field) const;
+
+  // Whether its kind has a backend of its own. An unknown kind has none.
+  bool is_external(const ProviderDescriptor& d) const;
+
+  // One result a descriptor, in order. A backend that lacks a capability is an answer, not an error
+  // (R1.3). Blocks until all have answered; each was told the deadline. What a provider throws
+  // becomes BACKEND_UNAVAILABLE.
+  std::vector<Result<Capabilities>> check_connectivity(
+      const std::vector<ProviderDescriptor>& set) const;
+
+ private:
+  Result<Capabilities> ask(const ProviderDescriptor& d, MonoTime deadline) const;
+
+  const ProviderCatalog& catalog_;
+  const ProviderContext context_;
+  const Duration connectivity_deadline_;
+};
+
+}  // namespace rollcall

@@ -1,0 +1,110 @@
+// StateFiles: what a sidecar must remember beside its providers (SPEC 5, 6, 7).
+//
+//   boot.jsonl       the boot counter, one higher at each start (boot.jsonl.copy: the same once
+//   more) blocks.jsonl     nodes that remoting quarantined holds.jsonl      providers held back by
+//   R5.2 observed.jsonl   what was seen when a provider was accepted (unreachable, lacking a
+//   capability) topology.jsonl   the last confirmed topology
+//
+// Each is sealed (sealed_file.h), written atomically, and validated when read: a corrupt one is
+// STORE_CORRUPTED with file, line, reason and the command that recovers, and never half a value.
+// An absent one is empty. A write whose directory fsync failed is STORE_IO, "unknown" in its
+// message; the whole file is written again next time, so that the next success settles it.
+//
+// Threads: every function may be called from any thread, but each file from one at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/descriptor.h"
+#include "core/error.h"
+#include "core/file_system.h"
+#include "core/ids.h"
+#include "core/member_map.h"
+#include "core/time.h"
+#include "provisioning/control/block_table.h"
+#include "provisioning/registry/sealed_file.h"
+
+namespace rollcall {
+
+inline constexpr std::string_view kBootFile = "boot.jsonl";
+inline constexpr std::string_view kBootCopy = "boot.jsonl.copy";
+inline constexpr std::string_view kBlocksFile = "blocks.jsonl";
+inline constexpr std::string_view kHoldsFile = "holds.jsonl";
+inline constexpr std::string_view kObservedFile = "observed.jsonl";
+inline constexpr std::string_view kTopologyFile = "topology.jsonl";
+
+// seq_no = boot << 40 | n (SPEC 5): what fits into 64 bits.
+inline constexpr std::uint64_t kMaxBoot = (std::uint64_t{1} << (64 - kSeqBootShift)) - 1;
+
+// Of one provider, in this sidecar's eyes. `backend` ties it to the descriptor that was checked: an
+// entry whose descriptor has changed since says nothing.
+struct ObservedProvider {
+  std::uint64_t backend = 0;  // backend_digest() of the descriptor
+  bool accepted_unreachable = false;
+  std::optional<std::string> missing_capability;
+  friend bool operator==(const ObservedProvider&, const ObservedProvider&) = default;
+};
+using ObservedProviders = std::map<ProviderId, ObservedProvider>;
+// Equal for descriptors of the same_backend().
+std::uint64_t backend_digest(const ProviderDescriptor& d);
+
+// What boots as SPEC 7's "last confirmed topology"; the age is the service's to work out.
+struct SavedTopology {
+  MemberMap members;
+  WallTime observed_at{};
+  ProviderId provider;
+};
+
+class StateFiles {
+ public:
+  // `directory` exists and is locked by the caller.
+  StateFiles(FileSystem& files, std::string directory);
+
+  // Reads the counter, adds one, writes it durably, answers it: never the same twice. An absent
+  // counter is the first boot only if no other state is there. STORE_CORRUPTED, STORE_IO; an
+  // unknown outcome is tried once more and then stops the start.
+  Result<std::uint64_t> next_boot();
+
+  // Monotonic fields of a Block aren't stored: the caller sets them from the wall times. Blocks
+  // that had expired are there too.
+  Result<BlockTable> load_blocks();
+  Result<void> save_blocks(const BlockTable& blocks);
+
+  Result<std::vector<ProviderId>> load_holds();
+  Result<void> save_holds(const std::vector<ProviderId>& held);
+
+  Result<ObservedProviders> load_observed();
+  Result<void> save_observed(const ObservedProviders& observed);
+
+  // nullopt: there is none. Members' blocks aren't part of it (they are in blocks.jsonl).
+  Result<std::optional<SavedTopology>> load_topology();
+  Result<void> save_topology(const SavedTopology& topology);
+
+  const std::string& directory() const { return directory_; }
+
+ private:
+  // Fields of a later version, by file and, where records have one, by key.
+  struct Unknown {
+    JsonValue::Object header;
+    JsonValue::Object trailer;
+    std::map<std::string, JsonValue::Object> records;
+  };
+  Result<std::optional<SealedFile>> load(std::string_view name, std::size_t max_bytes,
+                                         std::size_t max_records);
+  Result<void> save(std::string_view name, SealedFile file, std::string_view key);
+  void remember_unknown(std::string_view name, const SealedFile& file,
+                        const std::vector<std::string_view>& header_keys,
+                        const std::vector<std::string_view>& record_keys, std::string_view key);
+
+  FileSystem& files_;
+  const std::string directory_;
+  std::mutex mutex_;  // guards unknown_
+  std::map<std::string, Unknown, std::less<>> unknown_;
+};
+
+}  // namespace rollcall

@@ -72,11 +72,14 @@ inline constexpr std::size_t kMaxSnapshotVersions = 2;
 inline constexpr std::size_t kMaxSubscribers = 4096;
 inline constexpr seconds kBookmarkEvery{5};
 inline constexpr seconds kWriteStall{30};
+inline constexpr seconds kHubTick{1};                      // how late a bookmark or a stall may be noticed
+inline constexpr seconds kEncoderRestMax{2};               // between two snapshot encodings
 inline constexpr std::size_t kMaxConsumerIdBytes = 128;
 inline constexpr std::size_t kMetricConsumers = 64;        // then label "other"
 
 // --- what consumers say (SPEC 6) ---
 inline constexpr seconds kMaxPlacementWait{60};
+inline constexpr std::size_t kMaxPlacementWaits = 256;     // GetLatestSnapshot calls that wait for placement
 inline constexpr std::size_t kMaxLeases = 65'536;
 inline constexpr std::size_t kMaxLeaseBytes = 1024;
 inline constexpr std::size_t kMaxBlocks = 10'000;

@@ -1,13 +1,13 @@
-// ProviderDescriptor ⇄ JSON: the file form of DESIGN ("A descriptor file is one JSON or YAML object,
-// or a list"), the lines of providers.jsonl, and `providers:` in the configuration.
+// ProviderDescriptor ⇄ JSON: the file form of DESIGN ("A descriptor file is one JSON or YAML
+// object, or a list"), the lines of providers.jsonl, and `providers:` in the configuration.
 //
 //   {"id":"c1","kind":"consul","priority":10,"endpoints":["http://127.0.0.1:8500"],
 //    "auth":{"token_file":"/run/secrets/consul"},"watch_params":{"service":"db","wait_ms":10000},
 //    "standby":"hot","enabled":true}
 //
-// id and kind are required. Scalars in watch_params are taken as text. Unknown keys are problems, and
-// so is a secret in the open (`token`, `secret`, `password`): its value is never repeated.
-// Pure functions, any thread.
+// id and kind are required. Scalars in watch_params are taken as text. Unknown keys are problems,
+// and so is a secret in the open (`token`, `secret`, `password`): its value is never repeated. Pure
+// functions, any thread.
 #pragma once
 
 #include <string>
@@ -35,11 +35,12 @@ Result<std::vector<ProviderDescriptor>> parse_descriptors(std::string_view text,
                                                           const ReadLimits& read_limits = {});
 
 // The same, of a tree that is already there. `path` prefixes ("providers").
-std::vector<ProviderDescriptor> read_descriptor_list(const JsonValue& value, const std::string& path,
+std::vector<ProviderDescriptor> read_descriptor_list(const JsonValue& value,
+                                                     const std::string& path,
                                                      ProblemList& problems);
 
-// Written in a fixed order, fields with their default value included, so that equal descriptors give
-// equal bytes (the store's checksum wants that).
+// Written in a fixed order, fields with their default value included, so that equal descriptors
+// give equal bytes (the store's checksum wants that).
 void write_descriptor(const ProviderDescriptor& d, DescriptorForm form, JsonWriter& writer);
 Result<std::string> descriptor_to_json(const ProviderDescriptor& d, DescriptorForm form,
                                        int indent = 0);

@@ -1,6 +1,7 @@
-// The strict, bounded JSON reader (DESIGN: "nlohmann-json behind one strict reader"). It refuses what
-// libraries let through: duplicate keys, invalid UTF-8, deep nesting, oversized documents, trailing
-// text, numbers that overflow. Memory is bounded by max_bytes and max_values; no recursion.
+// The strict, bounded JSON reader (DESIGN: "nlohmann-json behind one strict reader"). It refuses
+// what libraries let through: duplicate keys, invalid UTF-8, deep nesting, oversized documents,
+// trailing text, numbers that overflow. Memory is bounded by max_bytes and max_values; no
+// recursion.
 //
 // Pure functions, any thread. Throws nothing.
 #pragma once

@@ -1,6 +1,7 @@
-// JsonValue: what a small JSON or YAML document (configuration, descriptor, member file, state file)
-// is read into. A tree of plain values in which every value knows its line and column, numbers are
-// exact, and objects keep their order. Large backend answers go through large_json.h instead.
+// JsonValue: what a small JSON or YAML document (configuration, descriptor, member file, state
+// file) is read into. A tree of plain values in which every value knows its line and column,
+// numbers are exact, and objects keep their order. Large backend answers go through large_json.h
+// instead.
 //
 // Threads: a value; const access from several threads at once is safe. Depth is bounded by the
 // readers, so destroying one recurses no deeper than ReadLimits::max_depth.
@@ -31,7 +32,7 @@ struct ReadLimits {
 
 struct SourcePosition {
   std::uint32_t line = 0;    // from 1; 0: not from a document
-  std::uint32_t column = 0;  // from 1, in bytes
+  std::uint32_t column = 0;  // from 1; in bytes (JSON) or characters (YAML)
 };
 
 struct JsonMember;
@@ -71,6 +72,10 @@ class JsonValue {
   SourcePosition position() const { return position_; }
   void set_position(SourcePosition position) { position_ = position; }
   bool is_null() const { return kind() == Kind::Null; }
+  // False for a number that was not written the way we would write it (007, 1.10, 0x1f, 1e3): taken
+  // as text it would silently become another text.
+  bool has_exact_text() const { return exact_text_; }
+  void set_exact_text(bool exact) { exact_text_ = exact; }
 
   // Null (or nullopt) when the value is of another kind. No conversions but between the two integer
   // kinds: 1.0 isn't an integer and "1" isn't a number.
@@ -88,9 +93,11 @@ class JsonValue {
   std::string describe() const;
 
  private:
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object>
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array,
+               Object>
       data_;
   SourcePosition position_;
+  bool exact_text_ = true;
 };
 
 // "a string", "an integer", "an object" …

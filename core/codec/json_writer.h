@@ -52,8 +52,7 @@ class JsonWriter {
     return key(name).integer(value);
   }
   template <std::unsigned_integral T>
-    requires(!std::same_as<T, bool>)
-  JsonWriter& field(std::string_view name, T value) {
+  requires(!std::same_as<T, bool>) JsonWriter& field(std::string_view name, T value) {
     return key(name).unsigned_integer(value);
   }
   JsonWriter& field_number(std::string_view name, double value) { return key(name).number(value); }
@@ -66,7 +65,6 @@ class JsonWriter {
   Result<std::string> finish() &&;
 
  private:
-  enum class Place : std::uint8_t { Key, Value, First };  // of the innermost container
   struct Level {
     bool object;
     bool first;

@@ -1,6 +1,7 @@
 // Large backend answers (100,000 Consul entries are 56 MB), read fast and strictly: simdjson checks
-// the whole document (grammar, UTF-8, depth, size) before anything is looked at, and the views below
-// walk it without copying. Nothing throws; a wrong type is an empty optional, never a conversion.
+// the whole document (grammar, UTF-8, depth, size) before anything is looked at, and the views
+// below walk it without copying. Nothing throws; a wrong type is an empty optional, never a
+// conversion.
 //
 //   auto document = LargeJson::parse(body);             // MALFORMED_RESPONSE, LIMIT_EXCEEDED
 //   LargeArray list; if (!document->root().array(list)) …
@@ -43,9 +44,9 @@ class JsonView {
 
   std::optional<std::string_view> string() const;
   std::optional<bool> boolean() const;
-  std::optional<std::int64_t> i64() const;   // integers only; 1.0 isn't one
+  std::optional<std::int64_t> i64() const;  // integers only; 1.0 isn't one
   std::optional<std::uint64_t> u64() const;
-  std::optional<double> number() const;      // any number
+  std::optional<double> number() const;  // any number
 
   bool array(LargeArray& out) const;    // false: not an array
   bool object(LargeObject& out) const;  // false: not an object

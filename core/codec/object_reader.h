@@ -9,14 +9,16 @@
 //   if (!problems.empty()) return problems.fail(ErrorCode::InvalidConfig, "descriptor refused");
 //
 // An output is written only when its field is present and right. `null` counts as absent.
-// Threads: for one thread; outlives nothing it refers to.
+// Threads: for one thread. Keys are kept as views until finish(): string literals, usually.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,25 +84,26 @@ class ObjectReader {
 
   // Integers are never narrowed: what doesn't fit T (or the range) is a problem.
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  ObjectReader& required(std::string_view key, T& out, IntegerRange range = {}) {
+  requires(!std::same_as<T, bool>) ObjectReader& required(std::string_view key, T& out,
+                                                          IntegerRange range = {}) {
     assign(take_required(key), key, out, range);
     return *this;
   }
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  ObjectReader& optional(std::string_view key, T& out, IntegerRange range = {}) {
+  requires(!std::same_as<T, bool>) ObjectReader& optional(std::string_view key, T& out,
+                                                          IntegerRange range = {}) {
     assign(take(key), key, out, range);
     return *this;
   }
-  // 64-bit numbers are strings in our JSON (they outgrow a double): "18446744073709551615". A number
-  // is accepted too.
+  // 64-bit numbers are strings in our JSON (they outgrow a double): "18446744073709551615". A
+  // number is accepted too.
   ObjectReader& required_u64_text(std::string_view key, std::uint64_t& out);
   ObjectReader& optional_u64_text(std::string_view key, std::uint64_t& out);
 
   // A string that `parse` turns into an optional<T>; `expected` says what the choices are.
   template <class T, class Parse>
-  ObjectReader& optional_enum(std::string_view key, T& out, Parse parse, std::string_view expected) {
+  ObjectReader& optional_enum(std::string_view key, T& out, Parse parse,
+                              std::string_view expected) {
     const JsonValue* value = take(key);
     if (value == nullptr) return *this;
     const std::string* text = value->as_string();
@@ -140,8 +143,8 @@ class ObjectReader {
     } else {
       range.min = std::max<std::int64_t>(range.min, 0);
     }
-    range.max = std::min<std::uint64_t>(
-        range.max, static_cast<std::uint64_t>(std::numeric_limits<T>::max()));
+    range.max = std::min<std::uint64_t>(range.max,
+                                        static_cast<std::uint64_t>(std::numeric_limits<T>::max()));
     if (integer_in_range(*value, key, range)) {
       const auto small = value->as_i64();
       out = small ? static_cast<T>(*small) : static_cast<T>(*value->as_u64());
@@ -156,10 +159,12 @@ class ObjectReader {
   const JsonValue::Object* object_ = nullptr;
   std::string path_;
   ProblemList& problems_;
-  std::vector<std::string_view> known_;  // in the order they were asked for
+  std::vector<std::string_view> known_;      // in the order they were asked for
+  std::vector<std::string_view> forbidden_;  // reported by forbid(), not once more by finish()
 };
 
-// A scalar as text (numbers in their shortest exact form); nullopt for null, lists and objects.
+// A scalar as text; nullopt for null, lists, objects, and for numbers that were written in another
+// way than we would write them (JsonValue::has_exact_text).
 std::optional<std::string> scalar_text(const JsonValue& value);
 
 }  // namespace rollcall

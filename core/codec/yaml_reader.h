@@ -1,4 +1,5 @@
-// The strict, bounded YAML reader, into the same tree as JSON, so that one ObjectReader serves both.
+// The strict, bounded YAML reader, into the same tree as JSON, so that one ObjectReader serves
+// both.
 //
 // Refused, each with its line: repeated keys, keys that are not scalars, anchors and aliases (no
 // billion laughs), tags, directives, several documents, invalid UTF-8, depth and size above the

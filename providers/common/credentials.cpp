@@ -1,0 +1,113 @@
+#include "providers/common/credentials.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "core/limits.h"
+#include "providers/common/limits.h"
+#include "providers/common/unique_fd.h"
+
+namespace rollcall {
+namespace {
+
+tl::unexpected<ProvisioningError> bad_file(ErrorCode code, const std::string& path,
+                                           std::string_view what, std::string_view why) {
+  std::string message(what);
+  message.append(" ").append(path).append(": ").append(why);
+  return fail(code, std::move(message));
+}
+
+tl::unexpected<ProvisioningError> os_error(int error, const std::string& path,
+                                           std::string_view what) {
+  const std::string why = std::generic_category().message(error);
+  if (error == EACCES || error == EPERM) return bad_file(ErrorCode::AuthFailed, path, what, why);
+  if (error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG) {
+    return bad_file(ErrorCode::InvalidConfig, path, what, why);
+  }
+  return bad_file(ErrorCode::BackendUnavailable, path, what, why);  // EMFILE, EIO: this may pass
+}
+
+Result<std::string> read_token(const std::string& path) {
+  auto text = read_secret_file(path, limits::kMaxTokenFileBytes, "token_file");
+  if (!text) return text;
+  std::string token = std::move(*text);
+  while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' ')) {
+    token.pop_back();
+  }
+  if (token.empty()) return bad_file(ErrorCode::AuthFailed, path, "token_file", "is empty");
+  // It becomes a header line: a line end inside would let the file write headers of its own.
+  if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 127; })) {
+    return bad_file(ErrorCode::InvalidConfig, path, "token_file",
+                    "holds more than one line of printable ASCII without spaces");
+  }
+  return token;
+}
+
+}  // namespace
+
+Result<std::string> read_secret_file(const std::string& path, std::size_t max_bytes,
+                                     std::string_view what) {
+  // O_NONBLOCK: opening a FIFO must not wait for its writer.
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return os_error(errno, path, what);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return os_error(errno, path, what);
+  if (!S_ISREG(status.st_mode)) {
+    return bad_file(ErrorCode::InvalidConfig, path, what, "is not a regular file");
+  }
+  std::string text(max_bytes + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t n = ::read(file.get(), text.data() + size, text.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return os_error(errno, path, what);
+    if (n == 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  if (size > max_bytes) {
+    return bad_file(ErrorCode::InvalidConfig, path, what,
+                    "is larger than " + std::to_string(max_bytes) + " bytes");
+  }
+  text.resize(size);
+  return text;
+}
+
+Credentials::Credentials(AuthRef auth, const Clock& clock)
+    : auth_(std::move(auth)), clock_(clock) {}
+
+Result<const Secrets*> Credentials::get() {
+  const MonoTime now = clock_.now();
+  if (secrets_ && now - read_at_ < limits::kCredentialsReread) return &*secrets_;
+  secrets_.reset();
+  Secrets fresh;
+  if (!auth_.token_file.empty()) {
+    auto token = read_token(auth_.token_file);
+    if (!token) return tl::unexpected(std::move(token.error()));
+    fresh.token = std::move(*token);
+  }
+  const struct {
+    const std::string& path;
+    std::string& into;
+    std::string_view what;
+  } pems[] = {{auth_.ca_file, fresh.ca_pem, "ca_file"},
+              {auth_.cert_file, fresh.cert_pem, "cert_file"},
+              {auth_.key_file, fresh.key_pem, "key_file"}};
+  for (const auto& pem : pems) {
+    if (pem.path.empty()) continue;
+    auto text = read_secret_file(pem.path, limits::kMaxPemFileBytes, pem.what);
+    if (!text) return tl::unexpected(std::move(text.error()));
+    if (text->empty()) return bad_file(ErrorCode::AuthFailed, pem.path, pem.what, "is empty");
+    pem.into = std::move(*text);
+  }
+  secrets_ = std::move(fresh);
+  read_at_ = now;
+  return &*secrets_;
+}
+
+}  // namespace rollcall

@@ -1,0 +1,162 @@
+#include "providers/common/resolver.h"
+
+#include <ares.h>
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+#include "providers/common/limits.h"
+
+namespace rollcall {
+namespace {
+
+template <class T>
+SocketAddress to_address(const T& in) {
+  SocketAddress out;
+  static_assert(sizeof(T) <= sizeof out.storage);
+  std::memcpy(&out.storage, &in, sizeof in);
+  out.length = sizeof in;
+  return out;
+}
+
+std::optional<SocketAddress> literal(const std::string& host, std::uint16_t port) {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(port);
+  if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) return to_address(v4);
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
+  const std::size_t percent = host.find('%');
+  if (::inet_pton(AF_INET6, host.substr(0, percent).c_str(), &v6.sin6_addr) != 1) {
+    return std::nullopt;
+  }
+  if (percent != std::string::npos) {
+    const std::string zone = host.substr(percent + 1);
+    v6.sin6_scope_id = ::if_nametoindex(zone.c_str());
+    if (v6.sin6_scope_id == 0) {
+      std::from_chars(zone.data(), zone.data() + zone.size(), v6.sin6_scope_id);
+    }
+  }
+  return to_address(v6);
+}
+
+struct Answer {
+  bool done = false;
+  int status = ARES_SUCCESS;
+  std::vector<SocketAddress> addresses;
+};
+
+void on_answer(void* arg, int status, int /*timeouts*/, ares_addrinfo* found) {
+  auto* answer = static_cast<Answer*>(arg);
+  answer->done = true;
+  answer->status = status;
+  if (found == nullptr) return;
+  for (const ares_addrinfo_node* node = found->nodes; node != nullptr; node = node->ai_next) {
+    if (answer->addresses.size() == limits::kMaxAddresses) break;
+    if (node->ai_addrlen > sizeof(sockaddr_storage)) continue;
+    SocketAddress address;
+    std::memcpy(&address.storage, node->ai_addr, node->ai_addrlen);
+    address.length = node->ai_addrlen;
+    answer->addresses.push_back(address);
+  }
+  ares_freeaddrinfo(found);
+}
+
+struct DestroyChannel {
+  void operator()(ares_channel channel) const { ares_destroy(channel); }
+};
+using Channel = std::unique_ptr<ares_channeldata, DestroyChannel>;
+
+Channel make_channel() {
+  ares_options options{};
+  options.timeout = static_cast<int>(limits::kResolverTryTimeout.count());
+  options.tries = limits::kResolverTries;
+  ares_channel channel = nullptr;
+  const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES;
+  if (ares_init_options(&channel, &options, mask) != ARES_SUCCESS) return nullptr;
+  return Channel(channel);
+}
+
+// One round: waits for the channel's sockets, its next internal time-out, cancellation or the
+// deadline, whichever is first, and lets the channel work. Returns whether it was cancelled.
+bool run_once(ares_channel channel, MonoTime deadline, const Io& io) {
+  ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
+  const unsigned bits = static_cast<unsigned>(ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM));
+  pollfd fds[ARES_GETSOCK_MAXNUM + 1];
+  nfds_t count = 0;
+  for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; ++i) {
+    const bool reads = (bits & (1u << i)) != 0;
+    const bool writes = (bits & (1u << (i + ARES_GETSOCK_MAXNUM))) != 0;
+    if (!reads && !writes) continue;
+    const int events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0);
+    fds[count++] = {sockets[i], static_cast<short>(events), 0};
+  }
+  fds[count] = {io.cancel.fd(), POLLIN, 0};
+
+  const auto slice = io.cancel.fd() >= 0 ? std::chrono::milliseconds(limits::kWaitSlice)
+                                         : limits::kWaitSliceWithoutFd;
+  const std::int64_t left =
+      std::clamp<std::int64_t>(to_ms(deadline - io.clock.now()), 0, slice.count());
+  timeval maximum{left / 1000, static_cast<suseconds_t>((left % 1000) * 1000)};
+  timeval buffer{};
+  const timeval* wait = ares_timeout(channel, &maximum, &buffer);
+  const auto timeout_ms = static_cast<int>(wait->tv_sec * 1000 + (wait->tv_usec + 999) / 1000);
+  ::poll(fds, count + 1, timeout_ms);
+  if (io.cancel.cancelled()) return true;
+
+  bool any = false;
+  for (nfds_t i = 0; i < count; ++i) {
+    if (fds[i].revents == 0) continue;
+    any = true;
+    const bool failed = (fds[i].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+    const bool readable = failed || (fds[i].revents & POLLIN) != 0;
+    const bool writable = (fds[i].revents & POLLOUT) != 0;
+    ares_process_fd(channel, readable ? fds[i].fd : ARES_SOCKET_BAD,
+                    writable ? fds[i].fd : ARES_SOCKET_BAD);
+  }
+  if (!any) ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);  // its own time-outs
+  return false;
+}
+
+}  // namespace
+
+Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_t port,
+                                           MonoTime deadline, const Io& io) {
+  if (const auto address = literal(host, port)) return std::vector<SocketAddress>{*address};
+
+  // Declared before the channel: destroying that ends an open question, which calls on_answer().
+  Answer answer;
+  const Channel channel = make_channel();
+  if (!channel) return fail(ErrorCode::BackendUnavailable, "the name resolver can't start");
+  ares_addrinfo_hints hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = ARES_AI_NUMERICSERV;
+  ares_getaddrinfo(channel.get(), host.c_str(), std::to_string(port).c_str(), &hints, on_answer,
+                   &answer);
+  while (!answer.done) {
+    if (io.clock.now() >= deadline) {
+      return fail(ErrorCode::Timeout, "the name " + host + " was not resolved in time");
+    }
+    if (run_once(channel.get(), deadline, io)) return fail(ErrorCode::ShuttingDown, "cancelled");
+  }
+  if (answer.status == ARES_ETIMEOUT) {
+    return fail(ErrorCode::Timeout, "no name server answered for " + host);
+  }
+  if (answer.status != ARES_SUCCESS || answer.addresses.empty()) {
+    return fail(ErrorCode::BackendUnavailable,
+                "the name " + host + " has no address: " + ares_strerror(answer.status));
+  }
+  return std::move(answer.addresses);
+}
+
+}  // namespace rollcall

@@ -1,0 +1,224 @@
+// The kind file, on real files: editors' renames, ConfigMap swaps, half-written and misspelt files.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "core/limits.h"
+#include "providers/common/limits.h"
+#include "providers/file/file_provider.h"
+#include "tests/providers/provider_support.h"
+
+namespace rollcall::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kOne[] = "- {id: a, host: 10.0.0.1, port: 7000}\n";
+constexpr char kTwo[] = "- {id: a, host: 10.0.0.1, port: 7000}\n- {id: b, host: 10.0.0.2}\n";
+
+bool is_snapshot(const ProviderEvent& e) { return std::holds_alternative<SnapshotAnswer>(e); }
+bool is_failure(const ProviderEvent& e) { return std::holds_alternative<FailedAnswer>(e); }
+bool is_unchanged(const ProviderEvent& e) { return std::holds_alternative<UnchangedAnswer>(e); }
+ErrorCode code_of(const ProviderEvent& e) {
+  const auto* failed = std::get_if<FailedAnswer>(&e);
+  return failed == nullptr ? ErrorCode::InvalidConfig : failed->code;
+}
+
+class FileProvider : public ::testing::Test {
+ protected:
+  ProviderDescriptor descriptor(const std::string& poll_ms = "5000") const {
+    ProviderDescriptor d;
+    d.id = ProviderId("file");
+    d.kind = "file";
+    d.watch_params = {{"path", path_}, {"attest_ms", "50"}, {"poll_ms", poll_ms}};
+    return d;
+  }
+  std::unique_ptr<ClusterProvider> create() {
+    auto provider = make_file_factory()->create(descriptor(), {&clock_, nullptr, ""});
+    EXPECT_TRUE(provider.has_value()) << (provider ? "" : provider.error().message);
+    return provider ? std::move(*provider) : nullptr;
+  }
+
+  PausableClock clock_;
+  TemporaryDirectory directory_;
+  std::string path_ = directory_.path("members.yaml");
+};
+
+TEST_F(FileProvider, R2_1_FollowsTheFileHoweverItIsReplaced) {
+  write_in_place(path_, kOne);
+  StreamReader stream(create()->stream());
+  EXPECT_EQ(to_text(stream.next()), "snapshot[a]");
+  write_in_place(path_, kTwo);
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a b]");
+  write_and_rename(path_, kOne);
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a]");
+  // As vi does: the old file moves aside, a new one is written under its name.
+  ASSERT_EQ(0, ::rename(path_.c_str(), (path_ + "~").c_str()));
+  write_in_place(path_, kTwo);
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a b]");
+}
+
+TEST_F(FileProvider, FollowsTheSwapOfAConfigMap) {
+  const auto version = [&](const std::string& name, const char* text) {
+    std::filesystem::create_directory(directory_.path(name));
+    write_in_place(directory_.path(name + "/members.yaml"), text);
+    std::filesystem::create_directory_symlink(name, directory_.path("..data_tmp"));
+    ASSERT_EQ(0,
+              ::rename(directory_.path("..data_tmp").c_str(), directory_.path("..data").c_str()));
+  };
+  version("..2024_1", kOne);
+  std::filesystem::create_symlink("..data/members.yaml", path_);
+  StreamReader stream(create()->stream());
+  EXPECT_EQ(to_text(stream.next()), "snapshot[a]");
+  version("..2024_2", kTwo);
+  std::filesystem::remove_all(directory_.path("..2024_1"));
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a b]");
+  version("..2024_3", kOne);
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a]");
+}
+
+TEST_F(FileProvider, AttestsThatNothingChanged) {
+  write_in_place(path_, kOne);
+  StreamReader stream(create()->stream());
+  EXPECT_EQ(to_text(stream.next()), "snapshot[a]");
+  EXPECT_EQ(to_text(stream.next()), "unchanged");
+  EXPECT_EQ(to_text(stream.next()), "unchanged");
+}
+
+TEST_F(FileProvider, AMisspeltFileKeepsTheLastGoodOneAndSaysWhere) {
+  write_in_place(path_, kTwo);
+  StreamReader stream(create()->stream());
+  EXPECT_EQ(to_text(stream.next()), "snapshot[a b]");
+  write_and_rename(path_, "- {id: a, host: 10.0.0.1}\n- {id: b, hots: 10.0.0.2, port: 70000}\n");
+  const ProviderEvent failed = stream.until(is_failure);
+  EXPECT_EQ(code_of(failed), ErrorCode::MalformedResponse);
+  EXPECT_THAT(to_text(failed), HasSubstr(path_ + ":2"));
+  EXPECT_THAT(to_text(failed), HasSubstr("host"));
+  EXPECT_THAT(to_text(failed), HasSubstr("70000"));
+  // Back to the same content: confirmed, and nothing changed.
+  write_and_rename(path_, kTwo);
+  EXPECT_EQ(to_text(stream.until([](const ProviderEvent& e) { return !is_failure(e); })),
+            "unchanged");
+}
+
+TEST_F(FileProvider, AHalfWrittenListIsNotReadBeforeItIsClosed) {
+  write_in_place(path_, kTwo);
+  StreamReader stream(create()->stream());
+  EXPECT_EQ(to_text(stream.next()), "snapshot[a b]");
+  clock_.pause();  // patience with a slow writer doesn't run out while this test is slow
+  const int fd = ::open(path_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  // The first line alone is a valid list without "b": reading it now would be a false Leave.
+  ASSERT_EQ(::write(fd, kOne, sizeof kOne - 1), static_cast<ssize_t>(sizeof kOne - 1));
+  const std::string rest = std::string(kTwo).substr(sizeof kOne - 1) + "- {id: c, host: h}\n";
+  ASSERT_EQ(::write(fd, rest.data(), rest.size()), static_cast<ssize_t>(rest.size()));
+  ::close(fd);
+  EXPECT_EQ(to_text(stream.until([](const ProviderEvent& e) { return !is_unchanged(e); })),
+            "snapshot[a b c]");
+}
+
+TEST_F(FileProvider, R2_4_EmptyIsTyped) {
+  write_in_place(path_, "[]\n");
+  auto provider = create();
+  {
+    StreamReader stream(provider->stream());
+    EXPECT_EQ(to_text(stream.next()), "snapshot[]");  // an explicit empty list is an answer
+  }
+  for (const char* text : {"", "# nothing but a comment\n", "null\n"}) {
+    SCOPED_TRACE(text);
+    write_in_place(path_, text);
+    StreamReader stream(provider->stream());
+    EXPECT_EQ(code_of(stream.next()), ErrorCode::MalformedResponse);
+  }
+  ASSERT_EQ(0, ::unlink(path_.c_str()));
+  StreamReader stream(provider->stream());
+  EXPECT_EQ(code_of(stream.next()), ErrorCode::BackendUnavailable);
+  write_in_place(path_, kOne);
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a]");
+}
+
+TEST_F(FileProvider, ADeletedFileIsAFailureAndComesBack) {
+  write_in_place(path_, kTwo);
+  StreamReader stream(create()->stream());
+  EXPECT_EQ(to_text(stream.next()), "snapshot[a b]");
+  ASSERT_EQ(0, ::unlink(path_.c_str()));
+  EXPECT_EQ(code_of(stream.until(is_failure)), ErrorCode::BackendUnavailable);
+  write_in_place(path_, kOne);
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a]");
+}
+
+TEST_F(FileProvider, AMissingDirectoryIsAFailureAndComesBack) {
+  path_ = directory_.path("not/yet/members.json");
+  StreamReader stream(create()->stream());
+  EXPECT_EQ(code_of(stream.next()), ErrorCode::BackendUnavailable);
+  std::filesystem::create_directories(directory_.path("not/yet"));
+  write_in_place(path_, R"([{"id":"a","host":"h"}])");
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a]");
+  std::filesystem::remove_all(directory_.path("not"));
+  EXPECT_EQ(code_of(stream.until(is_failure)), ErrorCode::BackendUnavailable);
+  std::filesystem::create_directories(directory_.path("not/yet"));
+  write_in_place(path_, R"([{"id":"b","host":"h"}])");
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[b]");
+}
+
+TEST_F(FileProvider, HostileFilesAreRefusedWithinBounds) {
+  const struct {
+    const char* name;
+    std::string text;
+  } cases[] = {
+      {"duplicate ids", "- {id: a, host: h}\n- {id: a, host: i}\n"},
+      {"duplicate keys", R"([{"id":"a","host":"h","host":"i"}])"},
+      {"invalid UTF-8", "- {id: \"\xff\xfe\", host: h}\n"},
+      {"deep", std::string(200, '[') + std::string(200, ']')},
+      {"aliases", "- &a {id: a, host: h}\n- *a\n"},
+      {"cut JSON", R"([{"id":"a","host":"h"},{"id":"b","ho)"},
+      {"wrong types", R"([{"id":1,"host":["h"],"port":"x"}])"},
+      {"a thousand problems",
+       [] {
+         std::string text;
+         for (int i = 0; i < 1000; ++i) text += "- {id: n" + std::to_string(i) + ", port: 99999}\n";
+         return text;
+       }()},
+  };
+  auto provider = create();
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    write_in_place(path_, c.text);
+    StreamReader stream(provider->stream());
+    const ProviderEvent failed = stream.next();
+    EXPECT_EQ(code_of(failed), ErrorCode::MalformedResponse) << to_text(failed);
+    ASSERT_TRUE(is_failure(failed));
+    EXPECT_LE(std::get<FailedAnswer>(failed).detail.size(), limits::kMaxFailureDetailBytes);
+    EXPECT_THAT(to_text(failed), HasSubstr(path_));
+  }
+}
+
+TEST_F(FileProvider, WhatIsNoReadableFileIsRefused) {
+  auto provider = create();
+  std::filesystem::create_directory(path_);
+  EXPECT_EQ(provider->initial_snapshot({}).error().code, ErrorCode::InvalidConfig);
+  std::filesystem::remove(path_);
+  ASSERT_EQ(0, ::mkfifo(path_.c_str(), 0600));
+  EXPECT_EQ(provider->check_connectivity({}).error().code, ErrorCode::InvalidConfig);
+  std::filesystem::remove(path_);
+  write_in_place(path_, "");
+  ASSERT_EQ(0, ::truncate(path_.c_str(), static_cast<off_t>(limits::kMaxMemberFileBytes) + 1));
+  EXPECT_EQ(provider->initial_snapshot({}).error().code, ErrorCode::LimitExceeded);
+}
+
+TEST_F(FileProvider, R1_1_AllProblemsOfADescriptorAtOnce) {
+  ProviderDescriptor d = descriptor("1");
+  d.watch_params["path"] = "relative";
+  d.watch_params["attest_ms"] = "99999";
+  d.watch_params["colour"] = "blue";
+  d.endpoints = {"http://127.0.0.1"};
+  d.auth.token_file = "/t";
+  EXPECT_EQ(make_file_factory()->validate(d, "p").size(), 6u);
+}
+
+}  // namespace
+}  // namespace rollcall::testing

@@ -50,9 +50,12 @@ class EventLog {
   // follows, and may be stale. One thread at a time.
   struct Cursor {
     SeqNo after;
+    bool at_reset = false;  // `after` is a reset whose snapshot is still due
     std::weak_ptr<const Block> block;
     std::uint32_t frame = 0;
   };
+  // How a reader came to `after`: with a snapshot it has what a reset at that place calls for.
+  enum class From : std::uint8_t { Event, Snapshot };
 
   enum class Read : std::uint8_t {
     Data,     // `slice` holds frames; the cursor stands after them
@@ -72,14 +75,16 @@ class EventLog {
 
   // Writer. Encodes the event; readers see it from the next commit() on.
   void append(const Event& event);
-  // Writer. Shows everything appended, all blocks in one go, then evicts what is too much.
-  void commit();
+  // Writer. Shows everything appended, all blocks in one go, and takes out what is then too much. What
+  // it returns is to be dropped where no lock is held.
+  using Evicted = std::vector<std::shared_ptr<Block>>;
+  [[nodiscard]] Evicted commit();
 
   // Any thread. At most `max_bytes`, cut between frames; a single larger frame comes whole.
   ReadResult read(Cursor& cursor, std::size_t max_bytes) const;
   // A cursor that continues after `after`; none if what follows it is not in the log any more, or
   // `after` is ahead of it.
-  std::optional<Cursor> cursor_after(SeqNo after) const;
+  std::optional<Cursor> cursor_after(SeqNo after, From from) const;
   bool holds(SeqNo after) const;
 
   SeqNo head() const { return SeqNo(head_.load(std::memory_order_acquire)); }
@@ -102,9 +107,9 @@ class EventLog {
   class Space;
 
   void new_block(std::size_t at_least);
-  void evict_locked() ROLLCALL_REQUIRES(mutex_);
+  void publish_locked() ROLLCALL_REQUIRES(mutex_);
+  Evicted evict_locked() ROLLCALL_REQUIRES(mutex_);
   void update_floor_locked() ROLLCALL_REQUIRES(mutex_);
-  std::optional<Cursor> find(SeqNo after) const;
 
   const Options options_;
   EventEncoder& encoder_;
@@ -112,6 +117,7 @@ class EventLog {
   // Writer only.
   std::shared_ptr<Block> tail_;
   std::vector<std::shared_ptr<Block>> unlinked_;  // blocks of a step that is not committed yet
+  bool seal_tail_ = false;                        // a reset ends its block
   SeqNo next_;
   SeqNo pending_reset_;
   std::uint64_t frame_bytes_ = 0;

@@ -4,9 +4,10 @@
 // There is no queue behind it: it reads the shared log and the shared snapshots when it is asked, so a
 // slow subscriber costs nothing and one that falls off the log is given a snapshot (SPEC 5).
 //
-// Threads: next(), written() and close() come from one thread at a time, the transport's. The Waker
-// is called by the hub's fan-out thread (HubThreads, or whoever calls WatchHub::poll), without any
-// lock held. The hub outlives its subscriptions.
+// Threads: next() and written() come from one thread at a time, the transport's; close() from any. The
+// Waker is called without any lock held, by the hub's fan-out thread (HubThreads, or whoever calls
+// WatchHub::poll) or by the thread that opened the stream which replaces this one. The hub outlives
+// its subscriptions.
 #pragma once
 
 #include <array>
@@ -72,7 +73,7 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   Next next(std::size_t max_bytes, MonoTime now);
   // The batch has left, or is lost together with the stream.
   void written();
-  // The transport is gone. Idempotent; next() answers Ended from now on.
+  // The transport is gone. Any thread, idempotent; next() answers Ended from now on.
   void close();
 
   const std::string& consumer_id() const { return request_.consumer_id; }
@@ -104,19 +105,28 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   Subscription(WatchHub& hub, WatchRequest request, Kind kind, std::shared_ptr<Waker> waker,
                MonoTime now);
 
-  // Each handles one state: true if `out` is the answer, false to look at the (new) state again.
-  bool resume(Next& out, MonoTime now);
-  bool await_snapshot(Next& out, MonoTime now);
-  bool send_head(Next& out, MonoTime now);
-  bool send_chunk(Next& out, MonoTime now);
-  bool follow(Next& out, std::size_t max_bytes, MonoTime now);
+  // What handling one state came to.
+  enum class Step : std::uint8_t {
+    Done,   // `out` is the answer
+    Again,  // look at the (new) state
+    Wait,   // nothing now: wait for wait_for_ until due
+  };
+  Step handle(Next& out, std::size_t max_bytes, MonoTime now);
+  Step resume();
+  Step await_snapshot(Next& out, MonoTime now);
+  Step await_placement(Next& out, MonoTime now);
+  Step send_head(Next& out, MonoTime now);
+  Step send_chunk(Next& out, MonoTime now);
+  Step follow(Next& out, std::size_t max_bytes, MonoTime now);
 
-  bool finish(Next& out, std::optional<ProvisioningError> error);
-  bool idle(Next& out, std::uint8_t wait, std::optional<MonoTime> due);
-  bool bookmark(Slice& out, MonoTime now);
-  bool after_snapshot(Next& out, MonoTime now);
-  void sent(Next& out, MonoTime now);
-  std::shared_ptr<const EncodedSnapshot> usable_version();
+  Step finish(Next& out, std::optional<ProvisioningError> error);
+  Step sent(Next& out, MonoTime now);
+  Step wait(std::uint8_t what, std::optional<MonoTime> due);
+  Step resync();
+  void after_snapshot();
+  void take(std::shared_ptr<const EncodedSnapshot> version);
+  bool bookmark(Slice& out);
+  void arm();
 
   // Any thread.
   void end(ProvisioningError error);
@@ -138,6 +148,9 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   SeqNo snapshot_min_;          // one snapshot: at least this one
   MonoTime deadline_{};         // of OneSnapshotAfterPlacement
   MonoTime last_sent_{};
+  std::uint8_t wait_for_ = 0;
+  MonoTime wait_until_{};
+  bool asked_ = false;          // for a snapshot, since the last one
   bool bookmark_due_ = false;   // after a resume or a snapshot
   std::optional<ProvisioningError> final_error_;
 

@@ -109,6 +109,8 @@ class WatchHub {
   // stop_waiting() was called.
   void wait_for_fan_out(Duration for_at_most);
   void wait_for_encoding(Duration for_at_most);
+  // Blocks `for_at_most` long or until stop_waiting() was called; the encoder's pause.
+  void rest(Duration for_at_most);
   void stop_waiting();
 
  private:
@@ -121,7 +123,7 @@ class WatchHub {
   // Any thread: the fan-out thread is to wake whoever waits for one of `what`.
   void signal(std::uint8_t what);
   void want_snapshot(SeqNo min);
-  ProvisioningError shutting_down() const;
+  void placement_changed();
 
   const HubOptions options_;
   EventLog log_;
@@ -134,16 +136,17 @@ class WatchHub {
 
   mutable Mutex list_mutex_;  // guards the list; the writer never takes it
   std::shared_ptr<const List> list_ ROLLCALL_GUARDED_BY(list_mutex_);
-  std::size_t placement_waits_ ROLLCALL_GUARDED_BY(list_mutex_) = 0;
 
   Mutex wake_mutex_;  // guards the flags between the writer and the hub's threads
   std::condition_variable fan_out_wanted_;
   std::condition_variable encoding_wanted_;
+  std::condition_variable rest_over_;
   std::uint8_t signals_ ROLLCALL_GUARDED_BY(wake_mutex_) = 0;
   bool encode_ ROLLCALL_GUARDED_BY(wake_mutex_) = false;
   bool stop_ ROLLCALL_GUARDED_BY(wake_mutex_) = false;
 
   std::atomic<bool> closing_{false};
+  std::atomic<std::size_t> placement_waits_{0};
   std::atomic<std::uint64_t> resyncs_{0};
   std::atomic<std::uint64_t> replaced_{0};
   std::atomic<std::uint64_t> stalled_{0};

@@ -37,6 +37,7 @@ struct ProviderReport {
 
   // Failures since the last answer (they follow `answer` in time) …
   std::uint32_t errors_after = 0;
+  std::uint32_t invalid_after = 0;  // of these: MALFORMED_RESPONSE or CAPABILITY_MISSING (R5.2)
   // … and those before it within this report: an answer cleared them, they are counted as
   // interruptions only.
   std::uint32_t errors_before = 0;
@@ -44,7 +45,13 @@ struct ProviderReport {
   std::string last_error_detail;
   std::optional<Terminated> terminated;  // last, if at all
 
-  // Absorbs `later`, of the same provider. A later generation replaces this report altogether.
+  // What the stream says next, in the order in which it says it.
+  void add(Answer next);
+  void add(const FailedAnswer& failure);
+  void add(const Terminated& end);
+
+  // Absorbs `later`, of the same provider. A later generation replaces this report altogether; an
+  // earlier one is dropped.
   void merge(ProviderReport later);
 };
 

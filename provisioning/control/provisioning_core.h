@@ -28,16 +28,9 @@
 #include "provisioning/control/block_table.h"
 #include "provisioning/control/provider_report.h"
 #include "provisioning/failover/failover_policy.h"
+#include "provisioning/failover/provider_spec.h"
 
 namespace rollcall {
-
-// A provider as the registry accepted it, with what the service knows of its kind.
-struct ProviderSpec {
-  ProviderDescriptor descriptor;
-  Duration attest_interval{std::chrono::seconds(12)};  // limits stretch beyond 10 s (SPEC 3)
-  std::optional<std::string> missing_capability;       // R1.3: kept, never activated
-  bool accepted_unreachable = false;                   // --allow-unreachable
-};
 
 // The last confirmed topology of an earlier run (SPEC 7).
 struct CachedTopology {
@@ -102,6 +95,8 @@ struct StopStream { ProviderId provider; StreamGeneration generation; };
 // After a failure the runner waits until then before it asks the backend again.
 struct ResumeStream { ProviderId provider; StreamGeneration generation; MonoTime not_before{}; };
 // Comes back as BlocksSaved{version}; replies wait for it: a block is durable before its call answers.
+// The core knows no wall time: who writes the file sets each expires_at to wall now + (expires_mono −
+// mono now), and who loads it does the reverse. One write is in flight at a time.
 struct SaveBlocks { std::uint64_t version = 0; BlockTable blocks; };
 struct SaveHolds { std::vector<ProviderId> held; };
 // The topology changed or was confirmed: the service writes it, throttled, in its own time.
@@ -135,9 +130,12 @@ struct ProviderStatus {
   bool active = false;
   bool pinned = false;
   bool watching = false;
-  HealthState health = HealthState::Unreachable;
-  bool ever_answered = false;
+  HealthState health = HealthState::Unreachable;  // not watched: Unreachable; first answer due: Degraded
+  bool ever_answered = false;  // since it is watched
   MonoTime confirmed_at{};     // meaningful if ever_answered
+  StreamGeneration generation;            // of its newest stream
+  std::optional<MonoTime> retry_at;       // after a failure: when it is asked again
+  std::optional<MonoTime> cooldown_until; // it lost the active role and is healthy again
   WallTime observed_at{};
   std::uint32_t consecutive_errors = 0;
   std::optional<ErrorCode> last_error;

@@ -1,0 +1,164 @@
+// Deciding, and telling in the order of SPEC 5: stream_terminated, pausing availability_changed,
+// provider_changed, delta, remote_topology, resuming availability_changed.
+#include <utility>
+
+#include "provisioning/control/core_impl.h"
+
+namespace rollcall {
+
+void ProvisioningCore::Impl::settle(Causes causes) {
+  if (!draining_) failover_.advance(now_);
+  if (causes.terminated) publish(*causes.terminated);
+  tell_health(failover_.active());
+  for (event::HealthWarning& warning : causes.warnings) publish(std::move(warning));
+
+  std::optional<RoleChange> role;
+  if (!draining_) {
+    role = failover_.elect(!topology_.members().empty(), causes.by_operator, now_);
+  }
+  const TopologyChange change = follow_active(causes, role.has_value());
+  const AvailabilityState next = availability_now();
+  // Whatever stops placement is told before what it is to be stopped for.
+  const bool pausing = next.paused && (!told_availability_.paused ||
+                                       next.availability == Availability::Unavailable ||
+                                       next.availability == Availability::Draining);
+  if (pausing) tell_availability(next);
+  if (role) {
+    publish(event::ProviderChanged{role->from, role->to, role->reason});
+    notice(role->to.empty() ? effect::Notice::Level::Error : effect::Notice::Level::Info,
+           "provider_changed", role->to.empty() ? role->from : role->to, std::nullopt,
+           std::string(to_string(role->reason)) + ": from '" + role->from.str() + "' to '" +
+               role->to.str() + "'");
+  }
+  if (const ProviderRecord* active = failover_.active(); active != nullptr && !draining_) {
+    const bool confirmed = role || causes.answered == active->id();
+    snapshot_.confirmed_at = active->health.confirmed_at();
+    told_observed_at_ = active->times.observed_at;
+    if (confirmed) effects_.list.push_back(effect::TopologyConfirmed{});
+  }
+  tell_change(change);
+  tell_health(failover_.active());
+  tell_guard();
+  if (!pausing) tell_availability(next);
+
+  run_streams();
+  note_health();
+  note_lives(change);
+  ledger_.expire(now_);
+  unblock_refreshed();
+  write_blocks();
+}
+
+TopologyChange ProvisioningCore::Impl::follow_active(const Causes& causes, bool role_changed) {
+  TopologyChange change;
+  const ProviderRecord* active = failover_.active();
+  if (draining_) return change;
+  // Only a confirmed answer changes the topology: this one, or the last one of who just took over.
+  if (active != nullptr && active->view && (role_changed || causes.answered == active->id())) {
+    const LeaveGuardPolicy& policy = policy_.leave_guard;
+    const std::size_t members = topology_.members().size();
+    Topology::Followed followed = topology_.follow(
+        *active->view,
+        [this](const NodeId& id, const std::string& life) { return ledger_.blocks(id, life); },
+        [&](std::size_t count) {
+          if (!policy.enabled) return true;
+          if (guard_.exceeds(policy, count, members, now_)) return false;
+          guard_.removed(count, now_);
+          return true;
+        });
+    for (const NodeId& id : followed.kept) guard_.hold(id, {now_, active->id()});
+    for (const NodeId& id : followed.returned) guard_.forget(id);
+    change = std::move(followed.change);
+    has_topology_ = true;
+  }
+  if (!guard_.held().empty()) release_held(causes, change);
+  return change;
+}
+
+bool ProvisioningCore::Impl::confirmed_since(MonoTime since, const NodeId& id) const {
+  const ProviderRecord* active = failover_.active();
+  return active != nullptr && active->view &&
+         active->health.phase() == ProviderHealth::Phase::Healthy &&
+         active->health.confirmed_at() > since && active->view->find(id) == nullptr;
+}
+
+// Fresh, and not of an empty provider: that one would agree to anything.
+bool ProvisioningCore::Impl::second_provider_agrees(const NodeId& id,
+                                                    const LeaveGuard::Held& held) const {
+  for (const ProviderRecord& record : failover_.records()) {
+    const bool speaks = record.id() != held.provider && record.usable() && record.view &&
+                        !record.view->empty() &&
+                        record.health.phase() == ProviderHealth::Phase::Healthy &&
+                        record.health.confirmed_at() > held.since;
+    if (speaks && record.view->find(id) == nullptr) return true;
+  }
+  return false;
+}
+
+void ProvisioningCore::Impl::release_held(const Causes& causes, TopologyChange& change) {
+  const LeaveGuardPolicy& policy = policy_.leave_guard;
+  const auto expiry = guard_.next_expiry(policy);
+  const bool due = expiry && *expiry <= now_;
+  if (!due && !causes.answered && !causes.release_removals && policy.enabled) return;
+
+  const std::map<NodeId, LeaveGuard::Held> held = guard_.held();  // forget() changes the original
+  std::size_t released = 0;
+  std::size_t dropped = 0;
+  for (const auto& [id, why] : held) {
+    const bool over = !policy.enabled || why.since + policy.hold <= now_;
+    const bool release = causes.release_removals || second_provider_agrees(id, why) ||
+                         (over && confirmed_since(why.since, id));
+    if (!release && !over) continue;
+    if (release) {
+      topology_.remove(id, change);
+      ++released;
+    } else {
+      topology_.forget_removal(id);
+      ++dropped;
+    }
+    guard_.forget(id);
+  }
+  change.sort();
+  if (released + dropped == 0) return;
+  notice(effect::Notice::Level::Warning, "removals_decided", failover_.active_id(), std::nullopt,
+         std::to_string(released) + " held removals released, " + std::to_string(dropped) +
+             " dropped");
+}
+
+ProvisioningCore::Impl::AvailabilityState ProvisioningCore::Impl::availability_now() const {
+  const bool active = !failover_.active_id().empty();
+  if (draining_) return {Availability::Draining, "DRAINING", true, !active};
+  if (active) {
+    if (topology_.members().empty()) return {Availability::Empty, "NO_MEMBERS", true, false};
+    return {Availability::Available, "CONFIRMED", false, false};
+  }
+  bool any_enabled = false;
+  for (const ProviderRecord& record : failover_.records()) any_enabled |= record.usable();
+  if (!any_enabled) return {Availability::Unavailable, "NO_PROVIDERS", true, true};
+  const std::string_view reason = failover_.ever_active() ? "NO_ELIGIBLE_PROVIDER" : "STARTING";
+  return {Availability::Unavailable, reason, true, true};
+}
+
+void ProvisioningCore::Impl::run_streams() {
+  failover_.drive_streams(now_);
+  for (const StreamCommand& command : failover_.take_commands()) {
+    switch (command.kind) {
+      case StreamCommand::Kind::Start:
+        effects_.list.push_back(effect::StartStream{command.provider, command.generation});
+        break;
+      case StreamCommand::Kind::Stop:
+        effects_.list.push_back(effect::StopStream{command.provider, command.generation});
+        if (command.wedged) {
+          notice(effect::Notice::Level::Warning, "stream_restarted", command.provider,
+                 ErrorCode::Timeout, "the stream said nothing for its whole timeout");
+        }
+        break;
+      case StreamCommand::Kind::Resume:
+        effects_.list.push_back(
+            effect::ResumeStream{command.provider, command.generation, command.not_before});
+        break;
+    }
+  }
+}
+
+}  // namespace rollcall

@@ -99,6 +99,7 @@ inline constexpr std::size_t kMaxEventWatchers = 64;    // WatchEvents calls at 
 
 // --- registry and state files (SPEC 7) ---
 inline constexpr std::size_t kMaxRegistryWriters = 64;  // wait for the one that stores; then LIMIT_EXCEEDED
+inline constexpr milliseconds kConnectivityGrace{500};  // providers are told a deadline that much earlier
 inline constexpr int kMaxRegistryRetries = 8;           // a write is judged again when another came first
 inline constexpr std::size_t kMaxStateFileBytes = 16u << 20;     // 10,000 blocks are ~4 MB
 inline constexpr std::size_t kMaxTopologyFileBytes = 256u << 20; // 200,000 members of ~1 KiB

@@ -8,8 +8,11 @@
 // Threads: one at a time. The FileSystem outlives it; the directory is locked by StateDirectory.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/codec/json_value.h"
@@ -23,37 +26,53 @@ inline constexpr std::string_view kProvidersFile = "providers.jsonl";
 inline constexpr std::string_view kProvidersPrevious = "providers.jsonl.prev";
 inline constexpr std::string_view kProvidersFormat = "rollcall.providers";
 
+// What a later version wrote and this one does not know: kept on rewrite, while the provider
+// exists.
+struct UnknownProviderFields {
+  struct Record {
+    JsonValue::Object line;
+    JsonValue::Object descriptor;
+    JsonValue::Object auth;
+  };
+  SealedFields file;
+  std::map<ProviderId, Record> records;
+};
+
 class FileProviderStore final : public ProviderStore {
  public:
   FileProviderStore(FileSystem& files, std::string directory);
 
   // An absent file is the empty set of revision 0, unless there is a previous generation: then
-  // somebody lost it, and that is STORE_CORRUPTED.
+  // somebody lost it, and that is STORE_CORRUPTED. What was read is written again before it counts:
+  // an earlier process may have died right after a directory fsync that failed, and what it left
+  // must not vanish in a power cut after this one has acted on it. STORE_IO if that fails.
   Result<StoredProviders> load() override;
   tl::expected<Revision, WriteOutcome> save(const std::vector<ProviderDescriptor>& providers,
                                             Revision expected) override;
 
  private:
-  // What a later version wrote and this one does not know.
-  struct Unknown {
-    JsonValue::Object header;
-    JsonValue::Object trailer;
-    std::map<ProviderId, JsonValue::Object> records;
-    std::map<ProviderId, JsonValue::Object> descriptors;
-  };
   Result<std::string> encode(const StoredProviders& set) const;
-  tl::expected<void, WriteOutcome> write(const StoredProviders& set);
+  enum class Keep : std::uint8_t { Previous, Nothing };  // whether what is there becomes .prev
+  tl::expected<void, WriteOutcome> write(const StoredProviders& set, Keep keep);
+  tl::expected<void, WriteOutcome> settle();
 
   FileSystem& files_;
   const std::string directory_;
   bool loaded_ = false;
   bool outcome_unknown_ = false;  // a directory fsync failed since the last good write
   StoredProviders current_;       // the last set that is certainly there
-  Unknown unknown_;
+  UnknownProviderFields unknown_;
 };
 
-// Reads and validates a providers file without a store; what `store verify` uses.
-Result<StoredProviders> read_providers_file(FileSystem& files, const std::string& directory,
-                                            std::string_view name);
+// Reads and validates one generation; nullopt: absent. Changes nothing. `unknown` may be null.
+Result<std::optional<StoredProviders>> read_providers_file(FileSystem& files,
+                                                           const std::string& directory,
+                                                           std::string_view name,
+                                                           UnknownProviderFields* unknown);
+
+// The present generation, as load() sees it: absent is nullopt only if nothing was ever stored.
+Result<std::optional<StoredProviders>> read_present_providers(FileSystem& files,
+                                                              const std::string& directory,
+                                                              UnknownProviderFields* unknown);
 
 }  // namespace rollcall

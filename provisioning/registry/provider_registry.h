@@ -105,29 +105,34 @@ class ProviderRegistry {
   Result<RegistryChange> seed_default();
 
  private:
-  struct Proposal;
+  struct Proposal;  // a set that might replace the present one
+  struct Checked;   // what the backends of one write have answered so far
   using Propose = std::function<Result<Proposal>(const View&)>;
 
   ProviderRegistry(ProviderStore& store, StateFiles* state, const ProviderValidator& validator);
-  Result<RegistryChange> write(const RegistryWrite& write, bool ask_backends,
-                               const Propose& propose);
-  Result<RegistryChange> write_checked(const RegistryWrite& write, bool ask_backends,
-                                       const Propose& propose);
-  Result<RegistryChange> commit(const View& base, Proposal proposal);
-  Result<void> ask_backends(const View& base, Proposal& proposal, bool allow_unreachable);
-  Result<void> begin_write();
+  // Judges, asks, stores. `ask` false: no backend is asked.
+  Result<RegistryChange> write(const RegistryWrite& write, bool ask, const Propose& propose);
+  Result<RegistryChange> try_write(const RegistryWrite& write, bool ask, const Propose& propose);
+  Result<void> ask_backends(const View& base, const RegistryWrite& write, Proposal& proposal,
+                            Checked& checked) const;
+  // By the one writer. Stores what changed, then shows it, then tells the listener.
+  Result<Revision> commit(const View& base, const Proposal& proposal);
+  Result<void> save_observed(const View& base, const Proposal& proposal);
+  // Taking turns. False: the set is no longer `base`, and it is nobody's turn.
+  Result<bool> begin_write(const std::shared_ptr<const View>& base);
   void end_write();
 
   ProviderStore& store_;
   StateFiles* const state_;
   const ProviderValidator& validator_;
-  Listener listener_;
+  ObservedProviders observed_on_disk_;  // the writer's
 
   mutable std::mutex mutex_;  // guards what follows; held for a few instructions only
   std::condition_variable write_ended_;
   bool writing_ = false;     // a writer is between begin_write() and end_write()
   std::size_t waiting_ = 0;  // writers that wait for it
   std::shared_ptr<const View> view_;
+  Listener listener_;
 };
 
 }  // namespace rollcall

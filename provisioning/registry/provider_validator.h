@@ -2,9 +2,10 @@
 //
 // The first question is answered without I/O and names every problem at once. The second one is
 // asked of new and changed descriptors only, of all of them in parallel, each on a thread of its
-// own for at most limits::kConnectivityDeadline; never at start.
+// own for at most limits::kConnectivityDeadline; never at start. Providers are told a deadline that
+// is a grace earlier; one that ignores it is left behind as TIMEOUT, and no caller waits for it.
 //
-// Threads: any. The catalogue and the context outlive it.
+// Threads: any. The catalogue, and what the context points at, live until the process ends.
 #pragma once
 
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "core/descriptor.h"
 #include "core/error.h"
+#include "core/limits.h"
 #include "core/provider.h"
 
 namespace rollcall {
@@ -19,7 +21,8 @@ namespace rollcall {
 class ProviderValidator {
  public:
   ProviderValidator(const ProviderCatalog& catalog, ProviderContext context,
-                    Duration connectivity_deadline = limits::kConnectivityDeadline);
+                    Duration connectivity_deadline = limits::kConnectivityDeadline,
+                    Duration grace = limits::kConnectivityGrace);
 
   // Every problem: of the descriptor itself, an unknown kind (with the known ones named), and those
   // of its kind. `field` prefixes the paths ("providers[2]").
@@ -32,17 +35,16 @@ class ProviderValidator {
   bool is_external(const ProviderDescriptor& d) const;
 
   // One result a descriptor, in order. A backend that lacks a capability is an answer, not an error
-  // (R1.3). Blocks until all have answered; each was told the deadline. What a provider throws
-  // becomes BACKEND_UNAVAILABLE.
+  // (R1.3). Blocks until all have answered or their time is up. What a provider throws becomes
+  // BACKEND_UNAVAILABLE.
   std::vector<Result<Capabilities>> check_connectivity(
       const std::vector<ProviderDescriptor>& set) const;
 
  private:
-  Result<Capabilities> ask(const ProviderDescriptor& d, MonoTime deadline) const;
-
   const ProviderCatalog& catalog_;
   const ProviderContext context_;
   const Duration connectivity_deadline_;
+  const Duration grace_;
 };
 
 }  // namespace rollcall

@@ -10,16 +10,19 @@
 // kept on rewrite. The form is frozen: a later version adds fields, and raises min_reader if it
 // must.
 //
-// Pure functions, any thread.
+// Pure functions and values, any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/codec/json_value.h"
+#include "core/codec/json_writer.h"
 #include "core/error.h"
 
 namespace rollcall {
@@ -27,11 +30,9 @@ namespace rollcall {
 // What this version can read, and the `min_reader` that it writes.
 inline constexpr std::uint64_t kStateReader = 1;
 
-struct SealedFile {
-  std::string format;  // "rollcall.providers"
-  // Fields beside those of the form itself, in order.
+// Fields of a file beside those of the form itself, in order.
+struct SealedFields {
   JsonValue::Object header;
-  std::vector<JsonValue> records;  // objects; their lines are index + 2
   JsonValue::Object trailer;
 };
 
@@ -39,17 +40,41 @@ struct SealedFile {
 struct SealError {
   std::size_t line = 0;  // from 1; 0: the file as a whole
   std::string reason;
-  bool newer = false;  // written for a later version: the file is fine, this program is too old
+  bool newer = false;  // written for a later version: the file is sound, this program is too old
 };
 
-// LIMIT_EXCEEDED of `max_records` is a SealError as well.
-tl::expected<SealedFile, SealError> read_sealed(std::string_view text, std::string_view format,
-                                                std::size_t max_records);
-// INVALID_CONFIG if a text in it is not UTF-8.
-Result<std::string> write_sealed(const SealedFile& file);
+// Called with each record in order; an answer is the reason why it is wrong. Nothing that it did
+// counts unless read_sealed() succeeds: the digest is checked before the first call.
+using RecordReader = std::function<std::optional<std::string>(const JsonValue& record)>;
 
-// The fields of `object` that are not in `known`, to be appended to what is written next.
+tl::expected<SealedFields, SealError> read_sealed(std::string_view text, std::string_view format,
+                                                  std::size_t max_records,
+                                                  const RecordReader& on_record);
+
+// Writes such a file, line by line. For one thread.
+//   SealedWriter file("rollcall.holds", unknown.header);
+//   file.record([&](JsonWriter& fields) { fields.field("provider", id.str()); });
+//   Result<std::string> text = std::move(file).finish([](JsonWriter&) {});
+class SealedWriter {
+ public:
+  using Fields = std::function<void(JsonWriter&)>;  // writes into an object that is already open
+
+  explicit SealedWriter(std::string_view format, const JsonValue::Object& header = {});
+  void record(const Fields& fields);  // at least one
+  // INVALID_CONFIG if a text in it was not UTF-8.
+  Result<std::string> finish(const Fields& trailer) &&;
+
+ private:
+  void line(const Fields& fields);
+
+  std::string out_;
+  std::size_t records_ = 0;
+  std::optional<ProvisioningError> error_;  // the first one
+};
+
+// The fields of `object` that are not in `known`: kept, and appended to what is written next.
 JsonValue::Object unknown_fields(const JsonValue::Object& object,
-                                 const std::vector<std::string_view>& known);
+                                 std::initializer_list<std::string_view> known);
+void write_fields(const JsonValue::Object& fields, JsonWriter& writer);
 
 }  // namespace rollcall

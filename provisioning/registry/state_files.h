@@ -41,15 +41,21 @@ inline constexpr std::string_view kTopologyFile = "topology.jsonl";
 // seq_no = boot << 40 | n (SPEC 5): what fits into 64 bits.
 inline constexpr std::uint64_t kMaxBoot = (std::uint64_t{1} << (64 - kSeqBootShift)) - 1;
 
-// Of one provider, in this sidecar's eyes. `backend` ties it to the descriptor that was checked: an
-// entry whose descriptor has changed since says nothing.
-struct ObservedProvider {
+// What was seen of one provider when it was accepted, in this sidecar's eyes. The key ties it to
+// the backend that was asked: an entry for another one says nothing about the descriptor of that
+// id. So the entries of a new set can be stored before the set itself, and a crash in between
+// confuses nobody.
+struct ObservedKey {
+  ProviderId provider;
   std::uint64_t backend = 0;  // backend_digest() of the descriptor
+  friend auto operator<=>(const ObservedKey&, const ObservedKey&) = default;
+};
+struct ObservedProvider {
   bool accepted_unreachable = false;
   std::optional<std::string> missing_capability;
   friend bool operator==(const ObservedProvider&, const ObservedProvider&) = default;
 };
-using ObservedProviders = std::map<ProviderId, ObservedProvider>;
+using ObservedProviders = std::map<ObservedKey, ObservedProvider>;
 // Equal for descriptors of the same_backend().
 std::uint64_t backend_digest(const ProviderDescriptor& d);
 
@@ -85,21 +91,24 @@ class StateFiles {
   Result<std::optional<SavedTopology>> load_topology();
   Result<void> save_topology(const SavedTopology& topology);
 
+  // The counter as it is; nullopt: absent. For `store verify`, as are the load functions above.
+  Result<std::optional<std::uint64_t>> read_boot(std::string_view name);
+
   const std::string& directory() const { return directory_; }
 
  private:
-  // Fields of a later version, by file and, where records have one, by key.
+  // Fields of a later version, by file and, where records have a key, by that.
   struct Unknown {
-    JsonValue::Object header;
-    JsonValue::Object trailer;
+    SealedFields file;
     std::map<std::string, JsonValue::Object> records;
   };
-  Result<std::optional<SealedFile>> load(std::string_view name, std::size_t max_bytes,
-                                         std::size_t max_records);
-  Result<void> save(std::string_view name, SealedFile file, std::string_view key);
-  void remember_unknown(std::string_view name, const SealedFile& file,
-                        const std::vector<std::string_view>& header_keys,
-                        const std::vector<std::string_view>& record_keys, std::string_view key);
+  // False: absent.
+  Result<bool> load(std::string_view name, std::string_view format, std::size_t max_bytes,
+                    std::size_t max_records, const RecordReader& on_record, SealedFields& fields);
+  Result<void> store(std::string_view name, Result<std::string> text);
+  std::string boot_recovery();
+  void remember(std::string_view name, Unknown unknown);
+  Unknown unknown_of(std::string_view name);
 
   FileSystem& files_;
   const std::string directory_;

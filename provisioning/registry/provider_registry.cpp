@@ -1,0 +1,478 @@
+#include "provisioning/registry/provider_registry.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/limits.h"
+#include "core/text.h"
+
+namespace rollcall {
+
+struct ProviderRegistry::Proposal {
+  std::vector<AcceptedProvider> next;
+  std::vector<ProviderId> release_holds;
+  std::vector<ProviderId>
+      ask_again;  // unchanged ones; whatever they answer does not fail the write
+};
+
+struct ProviderRegistry::Checked {
+  struct Answer {
+    ProviderDescriptor asked;
+    Result<Capabilities> result;
+  };
+  std::map<ProviderId, Answer> answers;
+};
+
+namespace {
+
+using View = ProviderRegistry::View;
+
+std::vector<ProviderDescriptor> descriptors_of(const std::vector<AcceptedProvider>& providers) {
+  std::vector<ProviderDescriptor> descriptors;
+  descriptors.reserve(providers.size());
+  for (const AcceptedProvider& provider : providers) descriptors.push_back(provider.descriptor);
+  return descriptors;
+}
+
+AcceptedProvider* find_in(std::vector<AcceptedProvider>& providers, const ProviderId& id) {
+  const auto found = std::find_if(providers.begin(), providers.end(),
+                                  [&](const auto& p) { return p.descriptor.id == id; });
+  return found == providers.end() ? nullptr : &*found;
+}
+
+const AcceptedProvider* find_in(const std::vector<AcceptedProvider>& providers,
+                                const ProviderId& id) {
+  return find_in(const_cast<std::vector<AcceptedProvider>&>(providers), id);
+}
+
+tl::unexpected<ProvisioningError> not_found(const ProviderId& id) {
+  return fail(ErrorCode::NotFound, "there is no provider " + printable(id.str(), 128));
+}
+
+tl::unexpected<ProvisioningError> owned_by_config(const ProviderId& id) {
+  return fail(ErrorCode::PermissionDenied,
+              "provider " + id.str() +
+                  " comes from the configuration: change `providers:` there and send SIGHUP");
+}
+
+tl::unexpected<ProvisioningError> too_many(std::size_t count) {
+  return fail(ErrorCode::LimitExceeded, "the set would hold " + std::to_string(count) +
+                                            " providers, at most " +
+                                            std::to_string(limits::kMaxProviders) + " are allowed");
+}
+
+// Replaces `place` by `d`; what was observed of another backend is void.
+void replace(AcceptedProvider& place, ProviderDescriptor d, std::vector<ProviderId>& released) {
+  if (!place.descriptor.enabled && d.enabled) released.push_back(d.id);
+  if (!same_backend(place.descriptor, d)) place = AcceptedProvider{};
+  place.descriptor = std::move(d);
+}
+
+// What an operator submits does not say who owns it, nor why it was disabled.
+void normalise(ProviderDescriptor& d, const AcceptedProvider* existing) {
+  d.origin = Origin::Api;
+  d.disabled_reason =
+      !d.enabled && existing != nullptr ? existing->descriptor.disabled_reason : std::string();
+}
+
+bool same_wish(ProviderDescriptor a, ProviderDescriptor b) {
+  a.origin = b.origin;
+  a.disabled_reason = b.disabled_reason;
+  return a == b;
+}
+
+}  // namespace
+
+// --- reading
+// ----------------------------------------------------------------------------------------
+
+ProviderRegistry::ProviderRegistry(ProviderStore& store, StateFiles* state,
+                                   const ProviderValidator& validator)
+    : store_(store), state_(state), validator_(validator), view_(std::make_shared<View>()) {}
+
+Result<std::unique_ptr<ProviderRegistry>> ProviderRegistry::open(
+    ProviderStore& store, StateFiles* state, const ProviderValidator& validator) {
+  auto stored = store.load();
+  if (!stored) return tl::unexpected(std::move(stored.error()));
+  if (auto problems = validator.check_all(stored->providers, "providers"); !problems.empty()) {
+    return fail(ErrorCode::InvalidConfig,
+                "the stored providers are not ones that this build accepts (run the version that "
+                "stored them)",
+                std::move(problems));
+  }
+  std::unique_ptr<ProviderRegistry> registry(new ProviderRegistry(store, state, validator));
+  if (state != nullptr) {
+    auto observed = state->load_observed();
+    if (!observed) return tl::unexpected(std::move(observed.error()));
+    registry->observed_on_disk_ = std::move(*observed);
+  }
+  auto view = std::make_shared<View>();
+  view->revision = stored->revision;
+  for (ProviderDescriptor& d : stored->providers) {
+    AcceptedProvider provider;
+    const auto seen = registry->observed_on_disk_.find({d.id, backend_digest(d)});
+    if (seen != registry->observed_on_disk_.end()) {
+      provider.accepted_unreachable = seen->second.accepted_unreachable;
+      provider.missing_capability = seen->second.missing_capability;
+    }
+    provider.descriptor = std::move(d);
+    view->providers.push_back(std::move(provider));
+  }
+  registry->view_ = std::move(view);
+  return registry;
+}
+
+void ProviderRegistry::set_listener(Listener listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
+}
+
+std::shared_ptr<const ProviderRegistry::View> ProviderRegistry::view() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+std::optional<AcceptedProvider> ProviderRegistry::find(const ProviderId& id) const {
+  const auto present = view();
+  const AcceptedProvider* found = find_in(present->providers, id);
+  return found != nullptr ? std::optional<AcceptedProvider>(*found) : std::nullopt;
+}
+
+// --- what each write wants
+// --------------------------------------------------------------------------
+
+Result<RegistryChange> ProviderRegistry::add(ProviderDescriptor d, const RegistryWrite& options) {
+  return write(options, true, [&](const View& base) -> Result<Proposal> {
+    const bool taken = find_in(base.providers, d.id) != nullptr;
+    normalise(d, nullptr);
+    if (auto problems = validator_.check(d, "provider"); !problems.empty()) {
+      if (taken) problems.push_back({"provider.id", d.id.str(), "an id that is not taken"});
+      return fail(ErrorCode::InvalidConfig, "the descriptor is refused", std::move(problems));
+    }
+    if (taken) {
+      return fail(ErrorCode::DuplicateName, "the provider is there already and stays as it is",
+                  {{"provider.id", d.id.str(), "an id that is not taken"}});
+    }
+    if (base.providers.size() >= limits::kMaxProviders) return too_many(base.providers.size() + 1);
+    Proposal proposal{base.providers, {}, {}};
+    proposal.next.push_back({d, false, std::nullopt});
+    return proposal;
+  });
+}
+
+Result<RegistryChange> ProviderRegistry::update(ProviderDescriptor d,
+                                                const RegistryWrite& options) {
+  return write(options, true, [&](const View& base) -> Result<Proposal> {
+    const AcceptedProvider* existing = find_in(base.providers, d.id);
+    normalise(d, existing);
+    if (auto problems = validator_.check(d, "provider"); !problems.empty()) {
+      return fail(ErrorCode::InvalidConfig, "the descriptor is refused", std::move(problems));
+    }
+    if (existing == nullptr) return not_found(d.id);
+    if (existing->descriptor.origin == Origin::Config) return owned_by_config(d.id);
+    Proposal proposal{base.providers, {}, {}};
+    replace(*find_in(proposal.next, d.id), d, proposal.release_holds);
+    return proposal;
+  });
+}
+
+Result<RegistryChange> ProviderRegistry::remove(const ProviderId& id,
+                                                const RegistryWrite& options) {
+  return write(options, false, [&](const View& base) -> Result<Proposal> {
+    const AcceptedProvider* existing = find_in(base.providers, id);
+    if (existing == nullptr) return not_found(id);
+    if (existing->descriptor.origin == Origin::Config) return owned_by_config(id);
+    Proposal proposal{base.providers, {}, {}};
+    std::erase_if(proposal.next, [&](const auto& p) { return p.descriptor.id == id; });
+    return proposal;
+  });
+}
+
+Result<RegistryChange> ProviderRegistry::enable(const ProviderId& id,
+                                                const RegistryWrite& options) {
+  return write(options, true, [&](const View& base) -> Result<Proposal> {
+    const AcceptedProvider* existing = find_in(base.providers, id);
+    if (existing == nullptr) return not_found(id);
+    Proposal proposal{base.providers, {id}, {}};
+    if (existing->missing_capability || existing->accepted_unreachable) {
+      proposal.ask_again.push_back(id);
+    }
+    if (existing->descriptor.enabled) return proposal;  // only its hold is cleared
+    if (existing->descriptor.origin == Origin::Config) return owned_by_config(id);
+    ProviderDescriptor& d = find_in(proposal.next, id)->descriptor;
+    d.enabled = true;
+    d.disabled_reason.clear();
+    return proposal;
+  });
+}
+
+Result<RegistryChange> ProviderRegistry::disable(const ProviderId& id, std::string reason,
+                                                 const RegistryWrite& options) {
+  return write(options, false, [&](const View& base) -> Result<Proposal> {
+    const AcceptedProvider* existing = find_in(base.providers, id);
+    if (existing == nullptr) return not_found(id);
+    if (existing->descriptor.origin == Origin::Config) return owned_by_config(id);
+    Proposal proposal{base.providers, {}, {}};
+    ProviderDescriptor& d = find_in(proposal.next, id)->descriptor;
+    d.enabled = false;
+    d.disabled_reason = reason;
+    if (auto problems = validate_descriptor(d, "provider"); !problems.empty()) {
+      return fail(ErrorCode::InvalidConfig, "the reason is refused", std::move(problems));
+    }
+    return proposal;
+  });
+}
+
+Result<RegistryChange> ProviderRegistry::apply(std::vector<ProviderDescriptor> set,
+                                               const RegistryWrite& options) {
+  return write(options, true, [&](const View& base) -> Result<Proposal> {
+    for (ProviderDescriptor& d : set) normalise(d, find_in(base.providers, d.id));
+    if (auto problems = validator_.check_all(set, "providers"); !problems.empty()) {
+      return fail(ErrorCode::InvalidConfig, "the set is refused", std::move(problems));
+    }
+    Proposal proposal{base.providers, {}, {}};
+    for (const ProviderDescriptor& d : set) {
+      AcceptedProvider* place = find_in(proposal.next, d.id);
+      if (place == nullptr) {
+        proposal.next.push_back({d, false, std::nullopt});
+      } else if (place->descriptor.origin == Origin::Config) {
+        if (!same_wish(d, place->descriptor)) return owned_by_config(d.id);
+      } else {
+        replace(*place, d, proposal.release_holds);
+      }
+    }
+    if (options.prune) {
+      std::erase_if(proposal.next, [&](const AcceptedProvider& p) {
+        return p.descriptor.origin == Origin::Api &&
+               std::none_of(set.begin(), set.end(),
+                            [&](const auto& d) { return d.id == p.descriptor.id; });
+      });
+    }
+    if (proposal.next.size() > limits::kMaxProviders) return too_many(proposal.next.size());
+    return proposal;
+  });
+}
+
+Result<RegistryChange> ProviderRegistry::apply_config(std::vector<ProviderDescriptor> set,
+                                                      When when, bool allow_unreachable) {
+  for (ProviderDescriptor& d : set) {
+    d.origin = Origin::Config;
+    d.disabled_reason.clear();
+  }
+  RegistryWrite options;
+  options.allow_unreachable = allow_unreachable;
+  return write(options, when == When::Reload, [&](const View& base) -> Result<Proposal> {
+    if (auto problems = validator_.check_all(set, "providers"); !problems.empty()) {
+      return fail(ErrorCode::InvalidConfig, "the configured providers are refused",
+                  std::move(problems));
+    }
+    std::vector<Problem> taken;
+    Proposal proposal{base.providers, {}, {}};
+    std::erase_if(proposal.next, [&](const AcceptedProvider& p) {
+      return p.descriptor.origin == Origin::Config &&
+             std::none_of(set.begin(), set.end(),
+                          [&](const auto& d) { return d.id == p.descriptor.id; });
+    });
+    for (std::size_t i = 0; i < set.size(); ++i) {
+      AcceptedProvider* place = find_in(proposal.next, set[i].id);
+      if (place == nullptr) {
+        proposal.next.push_back({set[i], false, std::nullopt});
+      } else if (place->descriptor.origin == Origin::Api) {
+        taken.push_back({"providers[" + std::to_string(i) + "].id", set[i].id.str(),
+                         "an id that was not registered through the API (remove it there first)"});
+      } else {
+        replace(*place, set[i], proposal.release_holds);
+      }
+    }
+    if (!taken.empty()) {
+      return fail(ErrorCode::DuplicateName,
+                  "the configuration names providers that are not its own", std::move(taken));
+    }
+    if (proposal.next.size() > limits::kMaxProviders) return too_many(proposal.next.size());
+    return proposal;
+  });
+}
+
+Result<RegistryChange> ProviderRegistry::seed_default() {
+  return write({}, false, [&](const View& base) -> Result<Proposal> {
+    Proposal proposal{base.providers, {}, {}};
+    if (base.revision != Revision() || !base.providers.empty()) return proposal;
+    ProviderDescriptor d;
+    d.id = ProviderId("default");
+    d.kind = "in-memory";
+    if (auto problems = validator_.check(d, "provider"); !problems.empty()) {
+      return fail(ErrorCode::InvalidConfig, "the embedded default is refused", std::move(problems));
+    }
+    proposal.next.push_back({std::move(d), false, std::nullopt});
+    return proposal;
+  });
+}
+
+// --- writing
+// ----------------------------------------------------------------------------------------
+
+Result<RegistryChange> ProviderRegistry::write(const RegistryWrite& options, bool ask,
+                                               const Propose& propose) {
+  auto change = try_write(options, ask, propose);
+  if (change || !options.validate_only) return change;
+  return RegistryChange{view()->revision, {}, std::move(change.error())};
+}
+
+Result<RegistryChange> ProviderRegistry::try_write(const RegistryWrite& options, bool ask,
+                                                   const Propose& propose) {
+  Checked checked;
+  for (int attempt = 0; attempt < limits::kMaxRegistryRetries; ++attempt) {
+    const auto base = view();
+    if (options.expected_revision && *options.expected_revision != base->revision) {
+      return fail(ErrorCode::RevisionConflict,
+                  "the set has revision " + std::to_string(base->revision.value()) +
+                      ", the write expected " + std::to_string(options.expected_revision->value()) +
+                      ": read it again");
+    }
+    auto proposal = propose(*base);
+    if (!proposal) return tl::unexpected(std::move(proposal.error()));
+    RegistryChange change{
+        base->revision, make_plan(descriptors_of(base->providers), descriptors_of(proposal->next)),
+        std::nullopt};
+    if (ask) {
+      if (auto asked = ask_backends(*base, options, *proposal, checked); !asked) {
+        if (!options.validate_only) return tl::unexpected(std::move(asked.error()));
+        change.would_fail = std::move(asked.error());
+      }
+    }
+    if (options.validate_only) return change;
+    auto turn = begin_write(base);
+    if (!turn) return tl::unexpected(std::move(turn.error()));
+    if (!*turn) continue;  // judged again against the set of the one who was faster
+    auto revision = commit(*base, *proposal);
+    end_write();
+    if (!revision) return tl::unexpected(std::move(revision.error()));
+    change.revision = *revision;
+    return change;
+  }
+  return fail(ErrorCode::RevisionConflict,
+              "the set kept changing while this write was judged (now revision " +
+                  std::to_string(view()->revision.value()) + "): try again");
+}
+
+Result<void> ProviderRegistry::ask_backends(const View& base, const RegistryWrite& options,
+                                            Proposal& proposal, Checked& checked) const {
+  std::vector<ProviderDescriptor> to_ask;
+  std::vector<AcceptedProvider*> concerned;
+  const auto again = [&](const ProviderId& id) {
+    return std::find(proposal.ask_again.begin(), proposal.ask_again.end(), id) !=
+           proposal.ask_again.end();
+  };
+  for (AcceptedProvider& provider : proposal.next) {
+    const ProviderDescriptor& d = provider.descriptor;
+    const AcceptedProvider* before = find_in(base.providers, d.id);
+    const bool changed = before == nullptr || !same_backend(before->descriptor, d);
+    if ((!changed && !again(d.id)) || !validator_.is_external(d)) continue;
+    concerned.push_back(&provider);
+    const auto known = checked.answers.find(d.id);
+    if (known == checked.answers.end() || !same_backend(known->second.asked, d))
+      to_ask.push_back(d);
+  }
+  auto answers = validator_.check_connectivity(to_ask);
+  for (std::size_t i = 0; i < to_ask.size(); ++i) {
+    checked.answers.insert_or_assign(to_ask[i].id,
+                                     Checked::Answer{to_ask[i], std::move(answers[i])});
+  }
+
+  std::optional<ErrorCode> code;
+  std::vector<Problem> unreachable;
+  for (AcceptedProvider* provider : concerned) {
+    const auto& answer = checked.answers.at(provider->descriptor.id).result;
+    const bool soft = options.allow_unreachable || again(provider->descriptor.id);
+    if (answer) {
+      provider->accepted_unreachable = false;
+      provider->missing_capability.reset();
+      if (!answer->watch) {
+        provider->missing_capability = answer->missing.empty() ? "watching" : answer->missing;
+      }
+    } else if (answer.error().code == ErrorCode::CapabilityMissing) {
+      provider->accepted_unreachable = false;
+      provider->missing_capability = answer.error().message;
+    } else if (soft) {
+      if (!again(provider->descriptor.id)) provider->accepted_unreachable = true;
+    } else {
+      if (!code) code = answer.error().code;
+      unreachable.push_back(
+          {"providers." + provider->descriptor.id.str(),
+           std::string(to_string(answer.error().code)),
+           "a backend that answers (" + printable(answer.error().message, 256) + ")"});
+    }
+  }
+  if (!code) return {};
+  return fail(*code,
+              "not accepted, because it can't be reached (--allow-unreachable accepts it anyway)",
+              std::move(unreachable));
+}
+
+Result<Revision> ProviderRegistry::commit(const View& base, const Proposal& proposal) {
+  const auto before = descriptors_of(base.providers);
+  const auto after = descriptors_of(proposal.next);
+  if (proposal.next == base.providers && proposal.release_holds.empty()) return base.revision;
+  if (auto saved = save_observed(base, proposal); !saved) {
+    return tl::unexpected(std::move(saved.error()));
+  }
+  auto next = std::make_shared<View>();
+  next->revision = base.revision;
+  next->providers = proposal.next;
+  if (before != after) {
+    auto stored = store_.save(after, base.revision);
+    if (!stored) return tl::unexpected(std::move(stored.error().error));
+    next->revision = *stored;
+  }
+  Listener listener;
+  {
+    const std::lock_guard lock(mutex_);
+    view_ = next;
+    listener = listener_;
+  }
+  if (listener) listener(next->providers, next->revision, proposal.release_holds);
+  return next->revision;
+}
+
+// What was observed of both sets, stored before the set itself: a crash in between leaves entries
+// that fit the set that is there, and some that fit none.
+Result<void> ProviderRegistry::save_observed(const View& base, const Proposal& proposal) {
+  ObservedProviders observed;
+  for (const auto* set : {&base.providers, &proposal.next}) {
+    for (const AcceptedProvider& p : *set) {
+      if (!p.accepted_unreachable && !p.missing_capability) continue;
+      observed[{p.descriptor.id, backend_digest(p.descriptor)}] = {p.accepted_unreachable,
+                                                                   p.missing_capability};
+    }
+  }
+  // The same backend, observed anew: the new set's word counts.
+  for (const AcceptedProvider& p : proposal.next) {
+    if (p.accepted_unreachable || p.missing_capability) continue;
+    observed.erase({p.descriptor.id, backend_digest(p.descriptor)});
+  }
+  if (state_ == nullptr || observed == observed_on_disk_) return {};
+  if (auto saved = state_->save_observed(observed); !saved) return saved;
+  observed_on_disk_ = std::move(observed);
+  return {};
+}
+
+Result<bool> ProviderRegistry::begin_write(const std::shared_ptr<const View>& base) {
+  std::unique_lock lock(mutex_);
+  if (waiting_ >= limits::kMaxRegistryWriters) {
+    return fail(ErrorCode::LimitExceeded, "too many writes wait for the store: try again");
+  }
+  ++waiting_;
+  write_ended_.wait(lock, [&] { return !writing_; });
+  --waiting_;
+  if (view_ != base) return false;
+  writing_ = true;
+  return true;
+}
+
+void ProviderRegistry::end_write() {
+  const std::lock_guard lock(mutex_);
+  writing_ = false;
+  write_ended_.notify_all();
+}
+
+}  // namespace rollcall

@@ -1,0 +1,136 @@
+#include "provisioning/registry/state_directory.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "provisioning/registry/file_provider_store.h"
+#include "provisioning/registry/state_files.h"
+#include "provisioning/registry/store_errors.h"
+
+namespace rollcall {
+namespace {
+
+constexpr std::string_view kRecovery = "To recover, with rollcalld stopped: ";
+
+FileHealth broken(std::string_view file, const ProvisioningError& error) {
+  FileHealth health{std::string(file), FileHealth::State::Broken, error.message, ""};
+  // The message ends with the command; a report shows the two apart.
+  if (const auto at = health.detail.find(kRecovery); at != std::string::npos) {
+    health.recovery = health.detail.substr(at + kRecovery.size());
+    health.detail.resize(at);
+    while (!health.detail.empty() && (health.detail.back() == ' ' || health.detail.back() == '.')) {
+      health.detail.pop_back();
+    }
+  }
+  return health;
+}
+
+FileHealth absent(std::string_view file) {
+  return {std::string(file), FileHealth::State::Absent, "", ""};
+}
+
+FileHealth sound(std::string_view file, std::string detail) {
+  return {std::string(file), FileHealth::State::Sound, std::move(detail), ""};
+}
+
+std::string counted(std::size_t count, std::string_view noun) {
+  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
+FileHealth providers_health(FileSystem& files, const std::string& directory,
+                            std::string_view name) {
+  auto set = read_providers_file(files, directory, name, nullptr);
+  if (!set) return broken(name, set.error());
+  if (!*set) return absent(name);
+  return sound(name, counted((*set)->providers.size(), "provider") + ", revision " +
+                         std::to_string((*set)->revision.value()));
+}
+
+FileHealth boot_health(StateFiles& state, std::string_view name) {
+  auto boot = state.read_boot(name);
+  if (!boot) return broken(name, boot.error());
+  if (!*boot) return absent(name);
+  return sound(name, "boot " + std::to_string(**boot));
+}
+
+template <class T>
+FileHealth health_of(std::string_view name, bool there, const Result<T>& loaded,
+                     const std::string& detail) {
+  if (!loaded) return broken(name, loaded.error());
+  return there ? sound(name, detail) : absent(name);
+}
+
+}  // namespace
+
+Result<StateDirectory> StateDirectory::open(FileSystem& files, std::string path,
+                                            std::string_view holder) {
+  if (auto made = files.make_directory(path); !made) return tl::unexpected(std::move(made.error()));
+  auto lock = files.lock(store_path(path, kLockFile), holder);
+  if (!lock) return tl::unexpected(std::move(lock.error()));
+  return StateDirectory(std::move(path), std::move(*lock));
+}
+
+StateDirectory::StateDirectory(std::string path, std::unique_ptr<FileLock> lock)
+    : path_(std::move(path)), lock_(std::move(lock)) {}
+
+std::string_view to_string(FileHealth::State state) {
+  switch (state) {
+    case FileHealth::State::Sound:
+      return "sound";
+    case FileHealth::State::Absent:
+      return "absent";
+    case FileHealth::State::Broken:
+      return "broken";
+  }
+  return "broken";
+}
+
+bool StoreReport::sound() const {
+  return std::none_of(files.begin(), files.end(), [](const FileHealth& file) {
+    return file.state == FileHealth::State::Broken;
+  });
+}
+
+Result<StoreReport> verify_store(FileSystem& files, const std::string& directory) {
+  auto names = files.list(directory);
+  if (!names) return tl::unexpected(std::move(names.error()));
+  const auto there = [&](std::string_view name) {
+    return std::find(names->begin(), names->end(), name) != names->end();
+  };
+  StateFiles state(files, directory);
+  StoreReport report;
+
+  report.files.push_back(providers_health(files, directory, kProvidersFile));
+  if (auto present = read_present_providers(files, directory, nullptr); !present) {
+    report.files.back() = broken(kProvidersFile, present.error());  // also: absent, but must not be
+  }
+  report.files.push_back(providers_health(files, directory, kProvidersPrevious));
+
+  report.files.push_back(boot_health(state, kBootFile));
+  report.files.push_back(boot_health(state, kBootCopy));
+  FileHealth& boot = report.files[report.files.size() - 2];
+  if (boot.state == FileHealth::State::Absent && there(kBootCopy)) {
+    boot = broken(kBootFile, corrupted(store_path(directory, kBootFile), "is missing",
+                                       copy_command(directory, kBootCopy, kBootFile)));
+  }
+
+  const auto blocks = state.load_blocks();
+  report.files.push_back(health_of(kBlocksFile, there(kBlocksFile), blocks,
+                                   blocks ? counted(blocks->size(), "block") : ""));
+  const auto holds = state.load_holds();
+  report.files.push_back(health_of(kHoldsFile, there(kHoldsFile), holds,
+                                   holds ? counted(holds->size(), "held provider") : ""));
+  const auto observed = state.load_observed();
+  report.files.push_back(health_of(kObservedFile, there(kObservedFile), observed,
+                                   observed ? std::to_string(observed->size()) + " observed" : ""));
+  const auto topology = state.load_topology();
+  std::string detail;
+  if (topology && *topology) {
+    detail = counted((*topology)->members.size(), "member") + " of provider " +
+             (*topology)->provider.str();
+  }
+  report.files.push_back(health_of(kTopologyFile, there(kTopologyFile), topology, detail));
+  return report;
+}
+
+}  // namespace rollcall

@@ -1,0 +1,133 @@
+#include "provisioning/service/service_telemetry.h"
+
+#include <utility>
+#include <variant>
+
+namespace rollcall {
+namespace {
+
+using Level = OperatorNotice::Level;
+
+LogLevel log_level(Level level) {
+  switch (level) {
+    case Level::Info:
+      return LogLevel::Info;
+    case Level::Warning:
+      return LogLevel::Warning;
+    case Level::Error:
+      return LogLevel::Error;
+  }
+  return LogLevel::Error;
+}
+
+Level level_of(effect::Notice::Level level) {
+  switch (level) {
+    case effect::Notice::Level::Info:
+      return Level::Info;
+    case effect::Notice::Level::Warning:
+      return Level::Warning;
+    case effect::Notice::Level::Error:
+      return Level::Error;
+  }
+  return Level::Error;
+}
+
+std::string name_or_none(const ProviderId& id) { return id.empty() ? "none" : id.str(); }
+
+// Published events that an operator wants to see as lines; the rest are traffic, and counted.
+struct Line {
+  Level level = Level::Info;
+  ProviderId provider;
+  std::optional<ErrorCode> code;
+  std::string message;
+};
+
+struct LineOf {
+  std::optional<Line> operator()(const event::ProviderChanged& e) const {
+    return Line{e.to.empty() ? Level::Error : Level::Warning, e.to, std::nullopt,
+                name_or_none(e.from) + " -> " + name_or_none(e.to) + ", " +
+                    std::string(to_string(e.reason))};
+  }
+  std::optional<Line> operator()(const event::AvailabilityChanged& e) const {
+    const bool good = e.availability == Availability::Available && !e.stale;
+    return Line{good ? Level::Info : Level::Warning, {}, std::nullopt,
+                std::string(to_string(e.availability)) + (e.stale ? ", stale" : "") +
+                    (e.placement_paused ? ", placement paused" : "") + ": " + e.reason};
+  }
+  std::optional<Line> operator()(const event::StreamTerminated& e) const {
+    return Line{Level::Warning, e.provider_id,
+                e.ended ? std::nullopt : std::optional<ErrorCode>(e.code),
+                e.ended ? "the active provider's stream ended"
+                        : "the active provider's stream failed"};
+  }
+  std::optional<Line> operator()(const event::HealthWarning& e) const {
+    const bool good = e.health == HealthState::Healthy && e.advice == Advice::None;
+    return Line{good ? Level::Info : Level::Warning, e.provider_id, std::nullopt,
+                std::string(to_string(e.health)) + ", advice " + std::string(to_string(e.advice))};
+  }
+  std::optional<Line> operator()(const event::Reset& e) const {
+    return Line{Level::Info, e.provider_id, std::nullopt,
+                "a change too large to log; every subscriber gets a snapshot"};
+  }
+  std::optional<Line> operator()(const event::Delta&) const { return std::nullopt; }
+  std::optional<Line> operator()(const event::RemoteTopology&) const { return std::nullopt; }
+  std::optional<Line> operator()(const event::LeaseUpdated&) const { return std::nullopt; }
+};
+
+}  // namespace
+
+ServiceTelemetry::ServiceTelemetry(const Clock& clock, Logger& logger, ProvisioningMetrics& metrics,
+                                   OperatorLog& operators)
+    : clock_(clock), logger_(logger), metrics_(metrics), operators_(operators) {}
+
+void ServiceTelemetry::published(const Event& event) {
+  metrics_.event_published(event);
+  if (auto line = std::visit(LineOf{}, event.body)) {
+    tell(line->level, event_name(event), line->provider, line->code, std::move(line->message));
+  } else {
+    logger_.debug("event", {{"event_kind", event_name(event)}, {"seq", event.seq_no.value()}});
+  }
+}
+
+void ServiceTelemetry::notice(const effect::Notice& notice) {
+  if (notice.event == "provider_held") metrics_.validation_hold(notice.provider);
+  tell(level_of(notice.level), notice.event, notice.provider, notice.code, notice.message);
+}
+
+void ServiceTelemetry::reported(const ProviderReport& report) {
+  if (report.last_error) {
+    for (std::uint32_t i = 0; i < report.errors_before + report.errors_after; ++i)
+      metrics_.stream_interrupted(report.provider, to_string(*report.last_error));
+    logger_.warning("provider_answer_failed",
+                    {{"provider", report.provider.str()},
+                     {"code", to_string(*report.last_error)},
+                     {"message", report.last_error_detail}});
+  }
+  if (report.terminated) {
+    const Terminated& t = *report.terminated;
+    const std::string_view code = t.ended ? std::string_view("ENDED") : to_string(t.code);
+    metrics_.stream_interrupted(report.provider, code);
+    logger_.warning(
+        "provider_stream_over",
+        {{"provider", report.provider.str()}, {"code", code}, {"message", t.reason}});
+  }
+}
+
+void ServiceTelemetry::tell(OperatorNotice::Level level, std::string_view event,
+                            const ProviderId& provider, std::optional<ErrorCode> code,
+                            std::string message) {
+  logger_.log(log_level(level), event,
+              {{"provider", provider.str()},
+               {"code", code ? to_string(*code) : std::string_view()},
+               {"message", message}});
+  OperatorNotice n;
+  n.at = clock_.wall_now();
+  n.level = level;
+  n.event = std::string(event);
+  n.provider = provider;
+  n.code = code;
+  n.message = std::move(message);
+  operators_.append(std::move(n));
+}
+
+}  // namespace rollcall

@@ -137,6 +137,23 @@ v1::ClusterEvent* add_position(v1::WatchBatch& batch, const TopologySnapshot& sn
   return event;
 }
 
+// A chunk without members and leases. What it says of the topology is in every chunk; a reader takes
+// it from the last one, which has the age too.
+v1::SnapshotChunk* add_chunk(v1::WatchBatch& batch, const TopologySnapshot& snapshot,
+                             std::uint32_t index) {
+  v1::SnapshotChunk* chunk = add_position(batch, snapshot)->mutable_snapshot();
+  chunk->set_chunk_index(index);
+  chunk->set_hash_version(kHashVersion);
+  chunk->set_total_members(static_cast<std::uint32_t>(snapshot.members.size()));
+  chunk->set_availability(rollcall::to_proto(snapshot.availability));
+  chunk->set_stale(snapshot.stale);
+  chunk->set_draining(snapshot.draining);
+  chunk->set_provider_id(snapshot.active.str());
+  if (!snapshot.active.empty()) chunk->set_health(rollcall::to_proto(snapshot.active_health));
+  chunk->set_lease_tick(snapshot.lease_tick);
+  return chunk;
+}
+
 // Cuts members and leases into chunks; each is encoded when the next entry would not fit.
 class ChunkWriter {
  public:
@@ -150,7 +167,7 @@ class ChunkWriter {
     to_proto(member, node);
     if (!fits(node->ByteSizeLong())) {
       chunk_->mutable_members()->RemoveLast();
-      cut(false);
+      cut();
       to_proto(member, chunk_->add_members());
     }
   }
@@ -159,22 +176,19 @@ class ChunkWriter {
     to_proto(lease, to);
     if (!fits(to->ByteSizeLong())) {
       chunk_->mutable_leases()->RemoveLast();
-      cut(false);
+      cut();
       to_proto(lease, chunk_->add_leases());
     }
   }
   std::vector<std::string> finish() {
-    if (used_ != 0) cut(true);
+    if (used_ != 0) cut();
     return std::move(chunks_);
   }
 
  private:
   void begin() {
     batch_.Clear();
-    chunk_ = add_position(batch_, snapshot_)->mutable_snapshot();
-    chunk_->set_chunk_index(static_cast<std::uint32_t>(chunks_.size() + 1));
-    chunk_->set_hash_version(kHashVersion);
-    chunk_->set_total_members(static_cast<std::uint32_t>(snapshot_.members.size()));
+    chunk_ = add_chunk(batch_, snapshot_, static_cast<std::uint32_t>(chunks_.size()));
   }
   bool fits(std::size_t entry) {
     last_entry_ = entry + kEntryOverhead;
@@ -182,8 +196,7 @@ class ChunkWriter {
     used_ += last_entry_;
     return true;
   }
-  void cut(bool last) {
-    chunk_->set_last(last);
+  void cut() {
     chunks_.push_back(write(batch_));
     begin();
     used_ = last_entry_;  // of the entry that comes first in the new chunk
@@ -255,24 +268,6 @@ void ProtoEventEncoder::encode(const Event& event, FrameSpace& space) {
   write(scratch_, space.reserve(size), size);
 }
 
-std::string ProtoSnapshotEncoder::encode_head(const TopologySnapshot& snapshot, bool last,
-                                              Duration age) const {
-  v1::WatchBatch batch;
-  v1::SnapshotChunk* head = add_position(batch, snapshot)->mutable_snapshot();
-  head->set_chunk_index(0);
-  head->set_last(last);
-  head->set_hash_version(kHashVersion);
-  head->set_total_members(static_cast<std::uint32_t>(snapshot.members.size()));
-  head->set_availability(to_proto(snapshot.availability));
-  head->set_stale(snapshot.stale);
-  head->set_age_ms(static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_ms(age))));
-  head->set_draining(snapshot.draining);
-  head->set_provider_id(snapshot.active.str());
-  if (!snapshot.active.empty()) head->set_health(to_proto(snapshot.active_health));
-  head->set_lease_tick(snapshot.lease_tick);
-  return write(batch);
-}
-
 std::vector<std::string> ProtoSnapshotEncoder::encode_chunks(const TopologySnapshot& snapshot,
                                                              std::size_t max_chunk_bytes) const {
   ChunkWriter chunks(snapshot, max_chunk_bytes);
@@ -281,6 +276,15 @@ std::vector<std::string> ProtoSnapshotEncoder::encode_chunks(const TopologySnaps
     for (const auto& [partition, lease] : *snapshot.leases) chunks.add(lease);
   }
   return chunks.finish();
+}
+
+std::string ProtoSnapshotEncoder::encode_last_chunk(const TopologySnapshot& snapshot,
+                                                    std::uint32_t index, Duration age) const {
+  v1::WatchBatch batch;
+  v1::SnapshotChunk* chunk = add_chunk(batch, snapshot, index);
+  chunk->set_last(true);
+  chunk->set_age_ms(static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_ms(age))));
+  return write(batch);
 }
 
 std::string ProtoSnapshotEncoder::encode_bookmark(const TopologySnapshot& snapshot) const {

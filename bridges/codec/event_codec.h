@@ -36,10 +36,10 @@ class ProtoEventEncoder final : public EventEncoder {
 
 class ProtoSnapshotEncoder final : public SnapshotEncoder {
  public:
-  std::string encode_head(const TopologySnapshot& snapshot, bool last,
-                          Duration age) const override;
   std::vector<std::string> encode_chunks(const TopologySnapshot& snapshot,
                                          std::size_t max_chunk_bytes) const override;
+  std::string encode_last_chunk(const TopologySnapshot& snapshot, std::uint32_t index,
+                                Duration age) const override;
   std::string encode_bookmark(const TopologySnapshot& snapshot) const override;
 };
 

@@ -35,18 +35,19 @@ class EventEncoder {
 
 // Used by several threads at once; holds no state.
 //
-// A snapshot is a head (chunk 0: everything but members and leases) and the chunks 1 … n. The head
-// is made for each subscriber, because the age in it is of that moment; the chunks are shared by all.
+// A snapshot is the chunks 0 … n-1 with its members and leases, shared by all subscribers, and chunk
+// n, which has none and is marked last: it is made for each subscriber, because the age in it is of
+// that moment.
 class SnapshotEncoder {
  public:
   virtual ~SnapshotEncoder() = default;
-  // `last`: there are no further chunks.
-  virtual std::string encode_head(const TopologySnapshot& snapshot, bool last,
-                                  Duration age) const = 0;
-  // Members and leases, in order, each chunk at most `max_chunk_bytes` and numbered from 1; the final
-  // one is marked last. None for an empty topology without leases.
+  // Members and leases, in order, each chunk at most `max_chunk_bytes` and numbered from 0. None for
+  // an empty topology without leases.
   virtual std::vector<std::string> encode_chunks(const TopologySnapshot& snapshot,
                                                  std::size_t max_chunk_bytes) const = 0;
+  // The chunk that completes it.
+  virtual std::string encode_last_chunk(const TopologySnapshot& snapshot, std::uint32_t index,
+                                        Duration age) const = 0;
   // The newest seq_no and hash of `snapshot`, as a position.
   virtual std::string encode_bookmark(const TopologySnapshot& snapshot) const = 0;
 };

@@ -25,7 +25,7 @@ namespace rollcall {
 
 struct EncodedSnapshot {
   std::shared_ptr<const TopologySnapshot> state;
-  std::vector<std::shared_ptr<const std::string>> chunks;  // 1 … n; the head is made for each reader
+  std::vector<std::shared_ptr<const std::string>> chunks;  // all but the last one (encoders.h)
   std::size_t bytes = 0;
 };
 

@@ -73,8 +73,8 @@ Subscription::Step Subscription::handle(Next& out, std::size_t max_bytes, MonoTi
   switch (state_) {
     case State::Resuming: return resume();
     case State::AwaitSnapshot: return await_snapshot(out, now);
-    case State::SendHead: return send_head(out, now);
     case State::SendChunks: return send_chunk(out, now);
+    case State::SendLast: return send_last_chunk(out, now);
     case State::Following: return follow(out, max_bytes, now);
     case State::Ended: return finish(out, std::move(final_error_));
   }
@@ -156,10 +156,22 @@ void Subscription::take(std::shared_ptr<const EncodedSnapshot> version) {
   version_ = version;
   chunk_ = 0;
   asked_ = false;
-  state_ = State::SendHead;
+  state_ = State::SendChunks;
 }
 
-Subscription::Step Subscription::send_head(Next& out, MonoTime now) {
+Subscription::Step Subscription::send_chunk(Next& out, MonoTime now) {
+  const auto version = version_.lock();
+  if (version == nullptr) return resync();  // a newer one begins with a chunk 0, which discards this
+  if (chunk_ == version->chunks.size()) {
+    state_ = State::SendLast;
+    return Step::Again;
+  }
+  out.slices[0] = slice_of(version->chunks[chunk_++]);
+  out.slice_count = 1;
+  return sent(out, now);
+}
+
+Subscription::Step Subscription::send_last_chunk(Next& out, MonoTime now) {
   const auto version = version_.lock();
   if (version == nullptr) return resync();
   // Where nothing but the time of confirmation changed since, the newest state says it best.
@@ -167,26 +179,11 @@ Subscription::Step Subscription::send_head(Next& out, MonoTime now) {
   const TopologySnapshot& state =
       latest->seq_no == version->state->seq_no ? *latest : *version->state;
   const Duration age = std::max<Duration>(Duration::zero(), now - latest->confirmed_at);
-  out.slices[0] = slice_of(hub_.encoder_.encode_head(state, version->chunks.empty(), age));
+  out.slices[0] =
+      slice_of(hub_.encoder_.encode_last_chunk(state, static_cast<std::uint32_t>(chunk_), age));
   out.slice_count = 1;
-  if (version->chunks.empty()) {
-    cursor_.after = version->state->seq_no;
-    after_snapshot();
-  } else {
-    state_ = State::SendChunks;
-  }
-  return sent(out, now);
-}
-
-Subscription::Step Subscription::send_chunk(Next& out, MonoTime now) {
-  const auto version = version_.lock();
-  if (version == nullptr) return resync();  // a newer one begins with a chunk 0, which discards this
-  out.slices[0] = slice_of(version->chunks[chunk_]);
-  out.slice_count = 1;
-  if (++chunk_ == version->chunks.size()) {
-    cursor_.after = version->state->seq_no;
-    after_snapshot();
-  }
+  cursor_.after = version->state->seq_no;
+  after_snapshot();
   return sent(out, now);
 }
 

@@ -86,9 +86,9 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
 
   enum class State : std::uint8_t {
     Resuming,       // → Following, AwaitSnapshot, Ended
-    AwaitSnapshot,  // → SendHead, Ended (NO_SNAPSHOT, TIMEOUT)
-    SendHead,       // → SendChunks, Following, Ended (one snapshot was all that was asked for)
-    SendChunks,     // → Following, AwaitSnapshot (its version is gone), Ended
+    AwaitSnapshot,  // → SendChunks, Ended (NO_SNAPSHOT, TIMEOUT)
+    SendChunks,     // → SendLast, AwaitSnapshot (its version is gone), Ended
+    SendLast,       // → Following, AwaitSnapshot, Ended (one snapshot was all that was asked for)
     Following,      // → AwaitSnapshot (reset, evicted), Ended
     Ended,
   };
@@ -115,8 +115,8 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   Step resume();
   Step await_snapshot(Next& out, MonoTime now);
   Step await_placement(Next& out, MonoTime now);
-  Step send_head(Next& out, MonoTime now);
   Step send_chunk(Next& out, MonoTime now);
+  Step send_last_chunk(Next& out, MonoTime now);
   Step follow(Next& out, std::size_t max_bytes, MonoTime now);
 
   Step finish(Next& out, std::optional<ProvisioningError> error);

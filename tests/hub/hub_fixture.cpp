@@ -52,7 +52,7 @@ std::optional<std::vector<Item>> parse(std::string_view bytes) {
     std::memcpy(&item.hash, bytes.data() + 18, 8);
     item.seq_no = SeqNo(s);
     item.size = size;
-    if (std::string_view("ERHCB").find(item.kind) == std::string_view::npos || size < kFixed ||
+    if (std::string_view("ERCB").find(item.kind) == std::string_view::npos || size < kFixed ||
         size > bytes.size()) {
       return std::nullopt;
     }
@@ -83,18 +83,18 @@ void TestEventEncoder::encode(const Event& event, FrameSpace& space) {
   fill(reinterpret_cast<char*>(space.reserve(item.size)), item);
 }
 
-std::string TestSnapshotEncoder::encode_head(const TopologySnapshot& s, bool last,
-                                             Duration) const {
-  return text({'H', s.seq_no, s.hash(), 0, last, kFixed});
-}
-
 std::vector<std::string> TestSnapshotEncoder::encode_chunks(const TopologySnapshot& s,
                                                             std::size_t) const {
   std::vector<std::string> all;
-  for (std::uint32_t i = 1; i <= chunks_; ++i) {
-    all.push_back(text({'C', s.seq_no, s.hash(), i, i == chunks_, kFixed + chunk_bytes_}));
+  for (std::uint32_t i = 0; i < chunks_; ++i) {
+    all.push_back(text({'C', s.seq_no, s.hash(), i, false, kFixed + chunk_bytes_}));
   }
   return all;
+}
+
+std::string TestSnapshotEncoder::encode_last_chunk(const TopologySnapshot& s, std::uint32_t index,
+                                                   Duration) const {
+  return text({'C', s.seq_no, s.hash(), index, true, kFixed});
 }
 
 std::string TestSnapshotEncoder::encode_bookmark(const TopologySnapshot& s) const {
@@ -131,25 +131,25 @@ void Consumer::apply(std::string_view bytes) {
 
 void Consumer::apply(const Item& item) {
   switch (item.kind) {
-    case 'H':
-      head_ = item;
-      ++heads_;
-      next_chunk_ = 1;
-      break;
     case 'C':
-      ASSERT_TRUE(head_.has_value()) << "a chunk without a head";
+      if (item.index == 0) {
+        unfinished_ = item;
+        next_chunk_ = 0;
+        ++starts_;
+      }
+      ASSERT_TRUE(unfinished_.has_value()) << "a chunk without a chunk 0";
       ASSERT_EQ(item.index, next_chunk_++);
-      ASSERT_EQ(item.seq_no, head_->seq_no);
+      ASSERT_EQ(item.seq_no, unfinished_->seq_no);
       break;
     case 'B':
-      ASSERT_FALSE(head_.has_value()) << "a bookmark within a snapshot";
+      ASSERT_FALSE(unfinished_.has_value()) << "a bookmark within a snapshot";
       ASSERT_FALSE(needs_snapshot_);
       ASSERT_EQ(item.seq_no, position_);
       ASSERT_EQ(item.hash, hash_);
       ++bookmarks_;
       return;
     default:
-      ASSERT_FALSE(head_.has_value()) << "an event within a snapshot";
+      ASSERT_FALSE(unfinished_.has_value()) << "an event within a snapshot";
       ASSERT_FALSE(needs_snapshot_) << "an event after a reset, without a snapshot";
       ASSERT_EQ(item.seq_no, position_.next());
       ASSERT_EQ(item.hash, hash_after(item.seq_no));
@@ -160,11 +160,11 @@ void Consumer::apply(const Item& item) {
       return;
   }
   if (!item.last) return;
-  ASSERT_GE(head_->seq_no, position_) << "a snapshot leads back";
-  ASSERT_EQ(head_->hash, hash_after(head_->seq_no));
-  position_ = head_->seq_no;
-  hash_ = head_->hash;
-  head_.reset();
+  ASSERT_GE(unfinished_->seq_no, position_) << "a snapshot leads back";
+  ASSERT_EQ(unfinished_->hash, hash_after(unfinished_->seq_no));
+  position_ = unfinished_->seq_no;
+  hash_ = unfinished_->hash;
+  unfinished_.reset();
   needs_snapshot_ = false;
   ++snapshots_;
 }

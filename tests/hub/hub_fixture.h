@@ -31,7 +31,7 @@ std::uint64_t hash_after(SeqNo s);
 
 // One thing in a batch.
 struct Item {
-  char kind = 0;  // 'E' event, 'R' reset, 'H' head, 'C' chunk, 'B' bookmark
+  char kind = 0;  // 'E' event, 'R' reset, 'C' chunk, 'B' bookmark
   SeqNo seq_no;
   std::uint64_t hash = 0;
   std::uint32_t index = 0;
@@ -54,8 +54,8 @@ class TestSnapshotEncoder final : public SnapshotEncoder {
  public:
   explicit TestSnapshotEncoder(std::uint32_t chunks = 2, std::size_t chunk_bytes = 100)
       : chunks_(chunks), chunk_bytes_(chunk_bytes) {}
-  std::string encode_head(const TopologySnapshot& s, bool last, Duration age) const override;
   std::vector<std::string> encode_chunks(const TopologySnapshot& s, std::size_t) const override;
+  std::string encode_last_chunk(const TopologySnapshot& s, std::uint32_t, Duration) const override;
   std::string encode_bookmark(const TopologySnapshot& s) const override;
 
  private:
@@ -76,7 +76,7 @@ class Consumer {
   std::uint64_t hash() const { return hash_; }
   std::size_t events() const { return events_; }
   std::size_t snapshots() const { return snapshots_; }  // complete ones
-  std::size_t heads() const { return heads_; }
+  std::size_t starts() const { return starts_; }  // chunks 0
   std::size_t bookmarks() const { return bookmarks_; }
   void start_at(SeqNo s) { position_ = s; hash_ = hash_after(s); }
 
@@ -85,11 +85,11 @@ class Consumer {
   SeqNo position_;
   std::uint64_t hash_ = 0;
   bool needs_snapshot_ = false;
-  std::optional<Item> head_;
+  std::optional<Item> unfinished_;
   std::uint32_t next_chunk_ = 0;
   std::size_t events_ = 0;
   std::size_t snapshots_ = 0;
-  std::size_t heads_ = 0;
+  std::size_t starts_ = 0;
   std::size_t bookmarks_ = 0;
 };
 

@@ -39,12 +39,18 @@ class Sidecar {
     const ClusterNode node = make_node(id, std::to_string(random_() % 3));
     const Member* known = log_.members().find(NodeId(id));
     switch (random_() % 10) {
-      case 0: return restart();
-      case 1: return reset();
-      case 2: return note(log_.leases(++tick_, {id}));
-      case 3: return note(log_.unknown());
-      case 4: return note(log_.health("p", v1::HEALTH_HEALTHY, v1::ADVICE_NONE));
-      default: break;
+      case 0:
+        return restart();
+      case 1:
+        return reset();
+      case 2:
+        return note(log_.leases(++tick_, {id}));
+      case 3:
+        return note(log_.unknown());
+      case 4:
+        return note(log_.health("p", v1::HEALTH_HEALTHY, v1::ADVICE_NONE));
+      default:
+        break;
     }
     if (known == nullptr) {
       note(log_.join(node));
@@ -74,8 +80,8 @@ class Sidecar {
   // The index of the first entry after `position`, if the log still holds that place.
   std::optional<std::size_t> find(Position position) const {
     if (position.none() || position.epoch != log_.epoch()) return {};
-    const std::uint64_t first = entries_.empty() ? log_.seq_no().value() + 1
-                                                 : entries_.front().seq_no();
+    const std::uint64_t first =
+        entries_.empty() ? log_.seq_no().value() + 1 : entries_.front().seq_no();
     if (position.seq_no.value() + 1 < first || position.seq_no > log_.seq_no()) return {};
     return static_cast<std::size_t>(position.seq_no.value() + 1 - first);
   }
@@ -85,9 +91,9 @@ class Sidecar {
         old_version_.seq_no < at_least.seq_no || chance(random_, 50)) {
       old_version_ = {log_.epoch(), log_.seq_no()};
     }
-    return {ScriptedLog::snapshot_of(old_version_.epoch, old_version_.seq_no, truth(old_version_),
-                                     3),
-            old_version_};
+    return {
+        ScriptedLog::snapshot_of(old_version_.epoch, old_version_.seq_no, truth(old_version_), 3),
+        old_version_};
   }
 
  private:
@@ -207,8 +213,8 @@ class Connection {
     }
     v1::ClusterEvent event = sidecar_.entries()[*index];
     ++next_;
-    if (faults && chance(random_, 3)) return true;                  // lost
-    if (faults && chance(random_, 5) && next_ > 2) next_ -= 1;      // will come again
+    if (faults && chance(random_, 3)) return true;              // lost
+    if (faults && chance(random_, 5) && next_ > 2) next_ -= 1;  // will come again
     if (faults && chance(random_, 3)) corrupt(event);
     const bool reset = event.has_reset();
     const Position at{epoch_, SeqNo(event.seq_no())};

@@ -114,8 +114,8 @@ TEST_F(HostileTest, AfterTwoMismatchesItStopsVerifyingAndSaysSo) {
   auto chunks = log_.snapshot();
   chunks[0].set_snapshot_hash(2);
   const auto notices = feed(replica_, chunks);
-  EXPECT_EQ(troubles(notices), (std::vector{TroubleKind::HashMismatch,
-                                            TroubleKind::VerificationStopped}));
+  EXPECT_EQ(troubles(notices),
+            (std::vector{TroubleKind::HashMismatch, TroubleKind::VerificationStopped}));
   EXPECT_EQ(replica_.view().verification, Verification::Stopped);
   EXPECT_EQ(replica_.view().phase, Phase::Following);
   EXPECT_EQ(replica_.view().members.size(), 6u);
@@ -219,8 +219,8 @@ TEST_F(HostileTest, AnOlderSnapshotNeverTakesTheConsumerBack) {
   bad.set_snapshot_hash(1);
   EXPECT_EQ(replica_.apply(bad).verdict, Verdict::Resync);
   // The sidecar answers with a version from before a and b, and what follows it.
-  auto notices = feed(replica_, ScriptedLog::snapshot_of(old_position.epoch, old_position.seq_no,
-                                                         old_members));
+  auto notices = feed(
+      replica_, ScriptedLog::snapshot_of(old_position.epoch, old_position.seq_no, old_members));
   EXPECT_EQ(replica_.view().phase, Phase::CatchingUp);
   EXPECT_EQ(replica_.resume_position(), old_position);
   EXPECT_EQ(replica_.view().members.size(), 5u);  // still with a, without n0

@@ -171,8 +171,8 @@ TEST_F(ReplicaTest, OnlySnapshotAndDeltaAlterTheMembers) {
 
 TEST_F(ReplicaTest, R3_4_ProviderChangedMovesTheViewAndItsHealth) {
   follow();
-  const auto notices = feed(
-      replica_, {log_.health("p", v1::HEALTH_DEGRADED, v1::ADVICE_AVOID_NEW_CHANNELS)});
+  const auto notices =
+      feed(replica_, {log_.health("p", v1::HEALTH_DEGRADED, v1::ADVICE_AVOID_NEW_CHANNELS)});
   EXPECT_EQ(replica_.view().advice, Advice::AvoidNewChannels);
   const auto after = feed(replica_, {log_.provider_changed("p", "q")});
   const auto changes = all_of<ProviderChange>(after);

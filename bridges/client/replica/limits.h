@@ -24,8 +24,7 @@ inline constexpr milliseconds kBackoffInitial{100};
 inline constexpr milliseconds kBackoffMax{10'000};
 inline constexpr double kBackoffFactor = 2.0;
 inline constexpr double kBackoffJitter = 0.2;  // ±: a restarted sidecar is not hit by all at once
-inline constexpr seconds kStableAfter{10};     // a stream that lived this long starts backoff afresh
-inline constexpr milliseconds kShutdownGrace{2'000};
+inline constexpr seconds kStableAfter{10};  // a stream that lived this long starts backoff afresh
 
 // --- calls ---
 inline constexpr seconds kCallDeadline{15};  // a registration may check connectivity for 5 s

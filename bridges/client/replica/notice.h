@@ -83,11 +83,11 @@ struct Synced {
 };
 
 enum class TroubleKind : std::uint8_t {
-  Gap = 1,                 // an event is missing: a snapshot is asked for
-  HashMismatch = 2,        // the copy is not what the sidecar has: a snapshot is asked for
-  Malformed = 3,           // a snapshot that doesn't hold together: another is asked for
-  VerificationStopped = 4, // mismatched again after a snapshot: the copy is kept unproved
-  UnknownHashVersion = 5,  // a newer sidecar: the copy can't be proved by this library
+  Gap = 1,                  // an event is missing: a snapshot is asked for
+  HashMismatch = 2,         // the copy is not what the sidecar has: a snapshot is asked for
+  Malformed = 3,            // a snapshot that doesn't hold together: another is asked for
+  VerificationStopped = 4,  // mismatched again after a snapshot: the copy is kept unproved
+  UnknownHashVersion = 5,   // a newer sidecar: the copy can't be proved by this library
 };
 std::string_view to_string(TroubleKind kind);
 
@@ -97,8 +97,7 @@ struct Trouble {
   std::string message;
 };
 
-using Notice =
-    std::variant<TopologyChange, RemoteChange, ProviderChange, event::StreamTerminated,
-                 AvailabilityChange, HealthChange, LeasesChange, Synced, Trouble>;
+using Notice = std::variant<TopologyChange, RemoteChange, ProviderChange, event::StreamTerminated,
+                            AvailabilityChange, HealthChange, LeasesChange, Synced, Trouble>;
 
 }  // namespace rollcall::client

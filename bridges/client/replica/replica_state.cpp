@@ -29,10 +29,14 @@ bool another_life(const Member& before, const Member& after) {
 
 void TopologyReplica::apply_state(const v1::ClusterEvent& event, Step& step) {
   switch (event.event_case()) {
-    case v1::ClusterEvent::kRemoteTopology: return apply_remote(event, step);
-    case v1::ClusterEvent::kProviderChanged: return apply_provider(event.provider_changed(), step);
-    case v1::ClusterEvent::kHealthWarning: return apply_health(event.health_warning(), step);
-    case v1::ClusterEvent::kLeaseUpdated: return apply_leases(event.lease_updated(), step);
+    case v1::ClusterEvent::kRemoteTopology:
+      return apply_remote(event, step);
+    case v1::ClusterEvent::kProviderChanged:
+      return apply_provider(event.provider_changed(), step);
+    case v1::ClusterEvent::kHealthWarning:
+      return apply_health(event.health_warning(), step);
+    case v1::ClusterEvent::kLeaseUpdated:
+      return apply_leases(event.lease_updated(), step);
     case v1::ClusterEvent::kStreamTerminated: {
       const auto& terminated = event.stream_terminated();
       step.notices.emplace_back(event::StreamTerminated{
@@ -51,7 +55,8 @@ void TopologyReplica::apply_state(const v1::ClusterEvent& event, Step& step) {
                                                    view_.placement_paused, view_.stale});
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -79,8 +84,11 @@ void TopologyReplica::apply_remote(const v1::ClusterEvent& event, Step& step) {
       told_ = told_.with(*node);
       break;
   }
-  step.notices.emplace_back(RemoteChange{*kind, *std::move(node), ProviderId(remote.provider_id()),
-                                         {Epoch(event.epoch()), SeqNo(event.seq_no())}, false});
+  step.notices.emplace_back(RemoteChange{*kind,
+                                         *std::move(node),
+                                         ProviderId(remote.provider_id()),
+                                         {Epoch(event.epoch()), SeqNo(event.seq_no())},
+                                         false});
 }
 
 void TopologyReplica::apply_provider(const v1::ProviderChanged& change, Step& step) {
@@ -90,19 +98,19 @@ void TopologyReplica::apply_provider(const v1::ProviderChanged& change, Step& st
     view_.health = HealthState::Unreachable;
     view_.advice = Advice::AvoidNewChannels;
   } else {
-    // Only a healthy provider takes over (SPEC 3); a switch may take another, whose warning follows.
+    // Only a healthy provider takes over (SPEC 3); a switch may take another, whose warning
+    // follows.
     view_.health = known == health_.end() ? HealthState::Healthy : known->second.health;
     view_.advice = known == health_.end() ? Advice::None : known->second.advice;
   }
-  step.notices.emplace_back(ProviderChange{ProviderId(change.from_provider_id()),
-                                           view_.provider_id, reason_from_wire(change.reason())});
+  step.notices.emplace_back(ProviderChange{ProviderId(change.from_provider_id()), view_.provider_id,
+                                           reason_from_wire(change.reason())});
 }
 
 void TopologyReplica::apply_health(const v1::HealthWarning& warning, Step& step) {
   HealthChange change{ProviderId(warning.provider_id()), health_from_wire(warning.health()),
                       advice_from_wire(warning.advice())};
-  if (health_.contains(change.provider_id) ||
-      health_.size() < rollcall::limits::kMaxProviders) {
+  if (health_.contains(change.provider_id) || health_.size() < rollcall::limits::kMaxProviders) {
     health_.insert_or_assign(change.provider_id, change);
   }
   if (change.provider_id == view_.provider_id) {
@@ -137,8 +145,7 @@ void TopologyReplica::adopt_state(const AssembledSnapshot& snapshot) {
   view_.draining = snapshot.draining;
   view_.provider_id = snapshot.provider_id;
   view_.health = snapshot.health;
-  view_.advice =
-      snapshot.health == HealthState::Healthy ? Advice::None : Advice::AvoidNewChannels;
+  view_.advice = snapshot.health == HealthState::Healthy ? Advice::None : Advice::AvoidNewChannels;
   view_.snapshot_age_ms = snapshot.age_ms;
   view_.lease_tick = snapshot.lease_tick;
   health_.clear();
@@ -221,8 +228,7 @@ void TopologyReplica::tell_remote(Step& step) {
   const MemberMap::Difference difference = MemberMap::diff(told_, view_.members);
   told_ = view_.members;
   const auto tell = [&](RemoteKind kind, const Member& node) {
-    step.notices.emplace_back(
-        RemoteChange{kind, node, view_.provider_id, view_.position, true});
+    step.notices.emplace_back(RemoteChange{kind, node, view_.provider_id, view_.position, true});
   };
   for (const Member& gone : difference.removed) tell(RemoteKind::Leave, gone);
   for (const auto& [old_one, new_one] : difference.changed) {

@@ -1,4 +1,5 @@
-// How the copy follows the log: sequence, proof, snapshots. What is told of it is in replica_state.cpp.
+// How the copy follows the log: sequence, proof, snapshots. What is told of it is in
+// replica_state.cpp.
 #include "bridges/client/replica/topology_replica.h"
 
 #include <utility>
@@ -22,31 +23,44 @@ std::string at_text(Position position) {
 
 std::string_view to_string(Phase phase) {
   switch (phase) {
-    case Phase::Empty: return "EMPTY";
-    case Phase::Following: return "FOLLOWING";
-    case Phase::AwaitingSnapshot: return "AWAITING_SNAPSHOT";
-    case Phase::CatchingUp: return "CATCHING_UP";
+    case Phase::Empty:
+      return "EMPTY";
+    case Phase::Following:
+      return "FOLLOWING";
+    case Phase::AwaitingSnapshot:
+      return "AWAITING_SNAPSHOT";
+    case Phase::CatchingUp:
+      return "CATCHING_UP";
   }
   return "?";
 }
 
 std::string_view to_string(Verification verification) {
   switch (verification) {
-    case Verification::On: return "ON";
-    case Verification::UnknownVersion: return "UNKNOWN_VERSION";
-    case Verification::Stopped: return "STOPPED";
-    case Verification::NoCopy: return "NO_COPY";
+    case Verification::On:
+      return "ON";
+    case Verification::UnknownVersion:
+      return "UNKNOWN_VERSION";
+    case Verification::Stopped:
+      return "STOPPED";
+    case Verification::NoCopy:
+      return "NO_COPY";
   }
   return "?";
 }
 
 std::string_view to_string(TroubleKind kind) {
   switch (kind) {
-    case TroubleKind::Gap: return "GAP";
-    case TroubleKind::HashMismatch: return "HASH_MISMATCH";
-    case TroubleKind::Malformed: return "MALFORMED";
-    case TroubleKind::VerificationStopped: return "VERIFICATION_STOPPED";
-    case TroubleKind::UnknownHashVersion: return "UNKNOWN_HASH_VERSION";
+    case TroubleKind::Gap:
+      return "GAP";
+    case TroubleKind::HashMismatch:
+      return "HASH_MISMATCH";
+    case TroubleKind::Malformed:
+      return "MALFORMED";
+    case TroubleKind::VerificationStopped:
+      return "VERIFICATION_STOPPED";
+    case TroubleKind::UnknownHashVersion:
+      return "UNKNOWN_HASH_VERSION";
   }
   return "?";
 }
@@ -69,9 +83,12 @@ Position TopologyReplica::resume_position() const {
 Step TopologyReplica::apply(const v1::ClusterEvent& event) {
   if (keep_ == Keep::Position) return follow_position(event);
   switch (event.event_case()) {
-    case v1::ClusterEvent::kSnapshot: return apply_chunk(event);
-    case v1::ClusterEvent::kBookmark: return apply_bookmark(event);
-    default: return apply_entry(event);
+    case v1::ClusterEvent::kSnapshot:
+      return apply_chunk(event);
+    case v1::ClusterEvent::kBookmark:
+      return apply_bookmark(event);
+    default:
+      return apply_entry(event);
   }
 }
 
@@ -119,10 +136,12 @@ Step TopologyReplica::apply_chunk(const v1::ClusterEvent& event) {
   Step step;
   step.verdict = Verdict::Position;
   switch (assembly_.add(event)) {
-    case SnapshotAssembly::Progress::Incomplete: return step;
+    case SnapshotAssembly::Progress::Incomplete:
+      return step;
     case SnapshotAssembly::Progress::Broken:
       return resync(TroubleKind::Malformed, position_of(event), std::string(assembly_.problem()));
-    case SnapshotAssembly::Progress::Complete: break;
+    case SnapshotAssembly::Progress::Complete:
+      break;
   }
   AssembledSnapshot snapshot = assembly_.take();
   count_in(snapshot.position.epoch);

@@ -9,9 +9,9 @@
 //  - joins and leaves that happened while it wasn't listening are told as if it had been;
 //  - what it holds stays usable while a new snapshot is awaited.
 //
-// When a snapshot is asked for again, the sidecar may send one that is older than the copy (it keeps
-// at most two). The replica then follows the log from there in a second copy, tells nothing, and
-// compares once that has caught up: time never runs backwards for the consumer.
+// When a snapshot is asked for again, the sidecar may send one that is older than the copy (it
+// keeps at most two). The replica then follows the log from there in a second copy, tells nothing,
+// and compares once that has caught up: time never runs backwards for the consumer.
 //
 // Threads: one owner, any thread.
 #pragma once
@@ -59,7 +59,7 @@ struct TopologyView {
   bool placement_paused = true;
   bool stale = true;
   bool draining = false;
-  ProviderId provider_id;  // the active one; empty: none
+  ProviderId provider_id;                         // the active one; empty: none
   HealthState health = HealthState::Unreachable;  // of the active one
   Advice advice = Advice::None;                   // of the active one
   std::uint64_t snapshot_age_ms = 0;  // age of the topology when the newest snapshot was encoded
@@ -148,10 +148,10 @@ class TopologyReplica {
   MemberMap told_;
   std::optional<SecondCopy> second_;  // while CatchingUp
   SnapshotAssembly assembly_;
-  Epoch counted_in_;             // the epoch that mismatches_ belongs to
+  Epoch counted_in_;  // the epoch that mismatches_ belongs to
   int mismatches_ = 0;
   bool snapshot_wanted_ = true;  // resume from a snapshot, not from the position
-  bool old_stream_ = false;      // a snapshot was asked for; what still comes is of the stream before
+  bool old_stream_ = false;  // a snapshot was asked for; what still comes is of the stream before
 };
 
 }  // namespace rollcall::client

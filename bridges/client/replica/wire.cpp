@@ -11,9 +11,12 @@ namespace {
 
 NodeStatus status_from_wire(v1::NodeStatus status) {
   switch (status) {
-    case v1::NODE_STATUS_READY: return NodeStatus::Ready;
-    case v1::NODE_STATUS_DRAINING: return NodeStatus::Draining;
-    default: return NodeStatus::NotReady;
+    case v1::NODE_STATUS_READY:
+      return NodeStatus::Ready;
+    case v1::NODE_STATUS_DRAINING:
+      return NodeStatus::Draining;
+    default:
+      return NodeStatus::NotReady;
   }
 }
 
@@ -50,65 +53,93 @@ v1::Node node_to_wire(const ClusterNode& node, bool blocked) {
 
 Availability availability_from_wire(v1::Availability availability) {
   switch (availability) {
-    case v1::AVAILABILITY_AVAILABLE: return Availability::Available;
-    case v1::AVAILABILITY_EMPTY: return Availability::Empty;
-    case v1::AVAILABILITY_DRAINING: return Availability::Draining;
-    default: return Availability::Unavailable;
+    case v1::AVAILABILITY_AVAILABLE:
+      return Availability::Available;
+    case v1::AVAILABILITY_EMPTY:
+      return Availability::Empty;
+    case v1::AVAILABILITY_DRAINING:
+      return Availability::Draining;
+    default:
+      return Availability::Unavailable;
   }
 }
 
 HealthState health_from_wire(v1::Health health) {
   switch (health) {
-    case v1::HEALTH_HEALTHY: return HealthState::Healthy;
-    case v1::HEALTH_DEGRADED: return HealthState::Degraded;
-    default: return HealthState::Unreachable;
+    case v1::HEALTH_HEALTHY:
+      return HealthState::Healthy;
+    case v1::HEALTH_DEGRADED:
+      return HealthState::Degraded;
+    default:
+      return HealthState::Unreachable;
   }
 }
 
 Advice advice_from_wire(v1::Advice advice) {
   switch (advice) {
-    case v1::ADVICE_NONE: return Advice::None;
-    case v1::ADVICE_REMOVALS_HELD: return Advice::RemovalsHeld;
-    case v1::ADVICE_PROVIDER_HELD: return Advice::ProviderHeld;
-    default: return Advice::AvoidNewChannels;
+    case v1::ADVICE_NONE:
+      return Advice::None;
+    case v1::ADVICE_REMOVALS_HELD:
+      return Advice::RemovalsHeld;
+    case v1::ADVICE_PROVIDER_HELD:
+      return Advice::ProviderHeld;
+    default:
+      return Advice::AvoidNewChannels;
   }
 }
 
 std::optional<FailoverReason> reason_from_wire(v1::FailoverReason reason) {
   switch (reason) {
-    case v1::FAILOVER_REASON_TIMEOUT: return FailoverReason::Timeout;
-    case v1::FAILOVER_REASON_HEALTH_DEGRADED: return FailoverReason::HealthDegraded;
-    case v1::FAILOVER_REASON_MANUAL_OVERRIDE: return FailoverReason::ManualOverride;
-    case v1::FAILOVER_REASON_RECOVERED: return FailoverReason::Recovered;
-    default: return {};
+    case v1::FAILOVER_REASON_TIMEOUT:
+      return FailoverReason::Timeout;
+    case v1::FAILOVER_REASON_HEALTH_DEGRADED:
+      return FailoverReason::HealthDegraded;
+    case v1::FAILOVER_REASON_MANUAL_OVERRIDE:
+      return FailoverReason::ManualOverride;
+    case v1::FAILOVER_REASON_RECOVERED:
+      return FailoverReason::Recovered;
+    default:
+      return {};
   }
 }
 
 std::optional<RemoteKind> remote_kind_from_wire(v1::RemoteKind kind) {
   switch (kind) {
-    case v1::REMOTE_KIND_JOIN: return RemoteKind::Join;
-    case v1::REMOTE_KIND_LEAVE: return RemoteKind::Leave;
-    case v1::REMOTE_KIND_BLOCKED: return RemoteKind::Blocked;
-    case v1::REMOTE_KIND_UNBLOCKED: return RemoteKind::Unblocked;
-    default: return {};
+    case v1::REMOTE_KIND_JOIN:
+      return RemoteKind::Join;
+    case v1::REMOTE_KIND_LEAVE:
+      return RemoteKind::Leave;
+    case v1::REMOTE_KIND_BLOCKED:
+      return RemoteKind::Blocked;
+    case v1::REMOTE_KIND_UNBLOCKED:
+      return RemoteKind::Unblocked;
+    default:
+      return {};
   }
 }
 
 v1::Availability availability_to_wire(Availability availability) {
   switch (availability) {
-    case Availability::Available: return v1::AVAILABILITY_AVAILABLE;
-    case Availability::Empty: return v1::AVAILABILITY_EMPTY;
-    case Availability::Unavailable: return v1::AVAILABILITY_UNAVAILABLE;
-    case Availability::Draining: return v1::AVAILABILITY_DRAINING;
+    case Availability::Available:
+      return v1::AVAILABILITY_AVAILABLE;
+    case Availability::Empty:
+      return v1::AVAILABILITY_EMPTY;
+    case Availability::Unavailable:
+      return v1::AVAILABILITY_UNAVAILABLE;
+    case Availability::Draining:
+      return v1::AVAILABILITY_DRAINING;
   }
   return v1::AVAILABILITY_UNSPECIFIED;
 }
 
 v1::Health health_to_wire(HealthState health) {
   switch (health) {
-    case HealthState::Healthy: return v1::HEALTH_HEALTHY;
-    case HealthState::Degraded: return v1::HEALTH_DEGRADED;
-    case HealthState::Unreachable: return v1::HEALTH_UNREACHABLE;
+    case HealthState::Healthy:
+      return v1::HEALTH_HEALTHY;
+    case HealthState::Degraded:
+      return v1::HEALTH_DEGRADED;
+    case HealthState::Unreachable:
+      return v1::HEALTH_UNREACHABLE;
   }
   return v1::HEALTH_UNSPECIFIED;
 }
@@ -167,17 +198,28 @@ ProviderDescriptor provider_from_wire(const v1::Provider& provider) {
 
 std::string_view event_name(const v1::ClusterEvent& event) {
   switch (event.event_case()) {
-    case v1::ClusterEvent::kDelta: return "delta";
-    case v1::ClusterEvent::kReset: return "reset";
-    case v1::ClusterEvent::kRemoteTopology: return "remote_topology";
-    case v1::ClusterEvent::kProviderChanged: return "provider_changed";
-    case v1::ClusterEvent::kStreamTerminated: return "stream_terminated";
-    case v1::ClusterEvent::kAvailabilityChanged: return "availability_changed";
-    case v1::ClusterEvent::kHealthWarning: return "health_warning";
-    case v1::ClusterEvent::kLeaseUpdated: return "lease_updated";
-    case v1::ClusterEvent::kSnapshot: return "snapshot";
-    case v1::ClusterEvent::kBookmark: return "bookmark";
-    case v1::ClusterEvent::EVENT_NOT_SET: return "unknown";
+    case v1::ClusterEvent::kDelta:
+      return "delta";
+    case v1::ClusterEvent::kReset:
+      return "reset";
+    case v1::ClusterEvent::kRemoteTopology:
+      return "remote_topology";
+    case v1::ClusterEvent::kProviderChanged:
+      return "provider_changed";
+    case v1::ClusterEvent::kStreamTerminated:
+      return "stream_terminated";
+    case v1::ClusterEvent::kAvailabilityChanged:
+      return "availability_changed";
+    case v1::ClusterEvent::kHealthWarning:
+      return "health_warning";
+    case v1::ClusterEvent::kLeaseUpdated:
+      return "lease_updated";
+    case v1::ClusterEvent::kSnapshot:
+      return "snapshot";
+    case v1::ClusterEvent::kBookmark:
+      return "bookmark";
+    case v1::ClusterEvent::EVENT_NOT_SET:
+      return "unknown";
   }
   return "unknown";
 }

@@ -1,0 +1,21 @@
+// From the status of a failed call to a ProvisioningError: the code and problems come from the
+// typed detail that rollcalld adds (proto/rollcall/v1/error.proto). A status without it (nobody
+// answers, a proxy in between) is given the code that says the same.
+//
+// Pure functions, any thread.
+#pragma once
+
+#include <string_view>
+
+#include "core/error.h"
+
+namespace grpc {
+class Status;
+}
+
+namespace rollcall::client {
+
+// `status` must not be OK. `server` is named when nobody answered.
+ProvisioningError error_of(const grpc::Status& status, std::string_view server);
+
+}  // namespace rollcall::client

@@ -156,11 +156,10 @@ Result<std::optional<StoredProviders>> read_present_providers(FileSystem& files,
   auto previous = read_providers_file(files, directory, kProvidersPrevious, nullptr);
   if (!previous && previous.error().code != ErrorCode::StoreCorrupted) return previous;
   if (previous && !*previous) return present;
-  return tl::unexpected(
-      corrupted(store_path(directory, kProvidersFile),
-                "is missing, but " + std::string(kProvidersPrevious) +
-                    " is there: providers were registered and the file was lost",
-                recovery_for(files, directory, kProvidersFile)));
+  return tl::unexpected(corrupted(store_path(directory, kProvidersFile),
+                                  "is missing, but " + std::string(kProvidersPrevious) +
+                                      " is there: providers were registered and the file was lost",
+                                  recovery_for(files, directory, kProvidersFile)));
 }
 
 FileProviderStore::FileProviderStore(FileSystem& files, std::string directory)

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "providers/consul/consul_provider.h"
 #include "providers/file/file_provider.h"
 #include "providers/in_memory/in_memory_provider.h"
 
@@ -14,6 +15,7 @@ std::vector<std::unique_ptr<ProviderFactory>> built_in() {
   std::vector<std::unique_ptr<ProviderFactory>> kinds;
   kinds.push_back(make_in_memory_factory());
   kinds.push_back(make_file_factory());
+  kinds.push_back(make_consul_factory());
   return kinds;
 }
 

@@ -27,7 +27,7 @@ Result<HttpAnswer> HttpClient::get(const HttpRequest& request, const Secrets* se
     if (answer) return answer;
     transport_.reset();
     const bool closed = answer.error().code == ErrorCode::BackendUnavailable;
-    if (!reused || answer_began || !closed) return answer;
+    if (!reused || answer_began || !closed || !request.resend_if_closed) return answer;
   }
 }
 

@@ -30,6 +30,10 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   MonoTime answer_by{};  // the first byte of the answer; what a long poll stretches
   MonoTime finish_by{};  // the whole answer
+  // Whether it is sent once more when the peer closed a kept-alive connection without an answer.
+  // Not for a question about a state ("what changed after index 7?") that the peer may have lost
+  // since.
+  bool resend_if_closed = true;
 };
 
 struct HttpAnswer {

@@ -76,14 +76,17 @@ struct DestroyChannel {
 };
 using Channel = std::unique_ptr<ares_channeldata, DestroyChannel>;
 
-Channel make_channel() {
+Channel make_channel(const std::string& servers) {
   ares_options options{};
   options.timeout = static_cast<int>(limits::kResolverTryTimeout.count());
   options.tries = limits::kResolverTries;
   ares_channel channel = nullptr;
   const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES;
   if (ares_init_options(&channel, &options, mask) != ARES_SUCCESS) return nullptr;
-  return Channel(channel);
+  Channel owner(channel);
+  const bool asked =
+      servers.empty() || ares_set_servers_ports_csv(channel, servers.c_str()) == ARES_SUCCESS;
+  return asked ? std::move(owner) : nullptr;
 }
 
 // One round: waits for the channel's sockets, its next internal time-out, cancellation or the
@@ -130,12 +133,13 @@ bool run_once(ares_channel channel, MonoTime deadline, const Io& io) {
 }  // namespace
 
 Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_t port,
-                                           MonoTime deadline, const Io& io) {
+                                           MonoTime deadline, const Io& io,
+                                           const std::string& servers) {
   if (const auto address = literal(host, port)) return std::vector<SocketAddress>{*address};
 
   // Declared before the channel: destroying that ends an open question, which calls on_answer().
   Answer answer;
-  const Channel channel = make_channel();
+  const Channel channel = make_channel(servers);
   if (!channel) return fail(ErrorCode::BackendUnavailable, "the name resolver can't start");
   ares_addrinfo_hints hints{};
   hints.ai_family = AF_UNSPEC;

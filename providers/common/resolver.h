@@ -23,7 +23,10 @@ struct SocketAddress {
 
 // At least one address, in the order in which to try them. BACKEND_UNAVAILABLE: there is no such
 // name, or no server answered properly; TIMEOUT; SHUTTING_DOWN: cancelled.
+//
+// `servers`: "address:port,…" to ask in place of the system's, for tests; empty: the system's.
 Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_t port,
-                                           MonoTime deadline, const Io& io);
+                                           MonoTime deadline, const Io& io,
+                                           const std::string& servers = {});
 
 }  // namespace rollcall

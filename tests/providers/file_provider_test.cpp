@@ -10,9 +10,10 @@
 #include "core/limits.h"
 #include "providers/common/limits.h"
 #include "providers/file/file_provider.h"
+#include "tests/backends/environment.h"
 #include "tests/providers/provider_support.h"
 
-namespace rollcall::testing {
+namespace rollcall::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -43,9 +44,11 @@ class FileProvider : public ::testing::Test {
     return provider ? std::move(*provider) : nullptr;
   }
 
+  std::string at(const std::string& name) const { return (directory_ / name).string(); }
+
   PausableClock clock_;
-  TemporaryDirectory directory_;
-  std::string path_ = directory_.path("members.yaml");
+  TempDir directory_;
+  std::string path_ = at("members.yaml");
 };
 
 TEST_F(FileProvider, R2_1_FollowsTheFileHoweverItIsReplaced) {
@@ -64,18 +67,17 @@ TEST_F(FileProvider, R2_1_FollowsTheFileHoweverItIsReplaced) {
 
 TEST_F(FileProvider, FollowsTheSwapOfAConfigMap) {
   const auto version = [&](const std::string& name, const char* text) {
-    std::filesystem::create_directory(directory_.path(name));
-    write_in_place(directory_.path(name + "/members.yaml"), text);
-    std::filesystem::create_directory_symlink(name, directory_.path("..data_tmp"));
-    ASSERT_EQ(0,
-              ::rename(directory_.path("..data_tmp").c_str(), directory_.path("..data").c_str()));
+    std::filesystem::create_directory(at(name));
+    write_in_place(at(name + "/members.yaml"), text);
+    std::filesystem::create_directory_symlink(name, at("..data_tmp"));
+    ASSERT_EQ(0, ::rename(at("..data_tmp").c_str(), at("..data").c_str()));
   };
   version("..2024_1", kOne);
   std::filesystem::create_symlink("..data/members.yaml", path_);
   StreamReader stream(create()->stream());
   EXPECT_EQ(to_text(stream.next()), "snapshot[a]");
   version("..2024_2", kTwo);
-  std::filesystem::remove_all(directory_.path("..2024_1"));
+  std::filesystem::remove_all(at("..2024_1"));
   EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a b]");
   version("..2024_3", kOne);
   EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a]");
@@ -152,15 +154,15 @@ TEST_F(FileProvider, ADeletedFileIsAFailureAndComesBack) {
 }
 
 TEST_F(FileProvider, AMissingDirectoryIsAFailureAndComesBack) {
-  path_ = directory_.path("not/yet/members.json");
+  path_ = at("not/yet/members.json");
   StreamReader stream(create()->stream());
   EXPECT_EQ(code_of(stream.next()), ErrorCode::BackendUnavailable);
-  std::filesystem::create_directories(directory_.path("not/yet"));
+  std::filesystem::create_directories(at("not/yet"));
   write_in_place(path_, R"([{"id":"a","host":"h"}])");
   EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a]");
-  std::filesystem::remove_all(directory_.path("not"));
+  std::filesystem::remove_all(at("not"));
   EXPECT_EQ(code_of(stream.until(is_failure)), ErrorCode::BackendUnavailable);
-  std::filesystem::create_directories(directory_.path("not/yet"));
+  std::filesystem::create_directories(at("not/yet"));
   write_in_place(path_, R"([{"id":"b","host":"h"}])");
   EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[b]");
 }
@@ -221,4 +223,4 @@ TEST_F(FileProvider, R1_1_AllProblemsOfADescriptorAtOnce) {
 }
 
 }  // namespace
-}  // namespace rollcall::testing
+}  // namespace rollcall::test

@@ -1,14 +1,12 @@
 #include "tests/providers/provider_support.h"
 
 #include <dirent.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 
-namespace rollcall::testing {
+namespace rollcall::test {
 
 MonoTime RealClock::now() const {
   return MonoTime(std::chrono::steady_clock::now().time_since_epoch());
@@ -28,131 +26,7 @@ void PausableClock::pause() {
   paused_at_ = real_.now();
 }
 
-// --- MemoryFiles ---
-
-void MemoryFiles::set_fault(Fault fault) {
-  const std::lock_guard lock(mutex_);
-  fault_ = std::move(fault);
-}
-
-void MemoryFiles::put(const std::string& path, std::string text) {
-  const std::lock_guard lock(mutex_);
-  files_[path] = std::move(text);
-}
-
-std::optional<std::string> MemoryFiles::get(const std::string& path) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = files_.find(path);
-  return found == files_.end() ? std::nullopt : std::optional(found->second);
-}
-
-std::vector<std::string> MemoryFiles::paths() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::string> paths;
-  for (const auto& [path, text] : files_) paths.push_back(path);
-  return paths;
-}
-
-std::uint64_t MemoryFiles::bytes_written() const {
-  const std::lock_guard lock(mutex_);
-  return written_;
-}
-
-std::optional<ProvisioningError> MemoryFiles::fault(const char* call, const std::string& path) {
-  return fault_ ? fault_(call, path) : std::nullopt;
-}
-
-Result<std::string> MemoryFiles::read(const std::string& path, std::size_t max_bytes) {
-  const std::lock_guard lock(mutex_);
-  if (auto error = fault("read", path)) return tl::unexpected(std::move(*error));
-  const auto found = files_.find(path);
-  if (found == files_.end()) return fail(ErrorCode::NotFound, path);
-  if (found->second.size() > max_bytes) return fail(ErrorCode::LimitExceeded, path);
-  return found->second;
-}
-
-Result<void> MemoryFiles::write_synced(const std::string& path, std::string_view data) {
-  const std::lock_guard lock(mutex_);
-  if (auto error = fault("write_synced", path)) return tl::unexpected(std::move(*error));
-  files_[path] = std::string(data);
-  written_ += data.size();
-  return {};
-}
-
-Result<void> MemoryFiles::rename(const std::string& from, const std::string& to) {
-  const std::lock_guard lock(mutex_);
-  if (auto error = fault("rename", to)) return tl::unexpected(std::move(*error));
-  const auto found = files_.find(from);
-  if (found == files_.end()) return fail(ErrorCode::NotFound, from);
-  files_[to] = std::move(found->second);
-  files_.erase(from);
-  return {};
-}
-
-Result<void> MemoryFiles::sync_directory(const std::string& directory) {
-  const std::lock_guard lock(mutex_);
-  if (auto error = fault("sync_directory", directory)) return tl::unexpected(std::move(*error));
-  return {};
-}
-
-Result<void> MemoryFiles::remove(const std::string& path) {
-  const std::lock_guard lock(mutex_);
-  if (auto error = fault("remove", path)) return tl::unexpected(std::move(*error));
-  files_.erase(path);
-  return {};
-}
-
-Result<void> MemoryFiles::link_or_copy(const std::string& from, const std::string& to) {
-  const std::lock_guard lock(mutex_);
-  if (auto error = fault("link_or_copy", to)) return tl::unexpected(std::move(*error));
-  const auto found = files_.find(from);
-  if (found == files_.end()) return fail(ErrorCode::NotFound, from);
-  files_[to] = found->second;
-  return {};
-}
-
-Result<void> MemoryFiles::make_directory(const std::string& path) {
-  const std::lock_guard lock(mutex_);
-  if (auto error = fault("make_directory", path)) return tl::unexpected(std::move(*error));
-  return {};
-}
-
-Result<std::vector<std::string>> MemoryFiles::list(const std::string& directory) {
-  const std::lock_guard lock(mutex_);
-  if (auto error = fault("list", directory)) return tl::unexpected(std::move(*error));
-  std::vector<std::string> names;
-  const std::string prefix = directory + "/";
-  for (const auto& [path, text] : files_) {
-    if (path.starts_with(prefix) && path.find('/', prefix.size()) == std::string::npos) {
-      names.push_back(path.substr(prefix.size()));
-    }
-  }
-  return names;
-}
-
-Result<std::unique_ptr<FileLock>> MemoryFiles::lock(const std::string&, std::string_view) {
-  return std::make_unique<FileLock>();
-}
-
-// --- real files ---
-
-TemporaryDirectory::TemporaryDirectory() {
-  std::string pattern = ::testing::TempDir() + "rollcall-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) {
-    ADD_FAILURE() << "no temporary directory " << pattern;
-    std::abort();
-  }
-  directory_ = pattern;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
-}
-
-std::string TemporaryDirectory::path(const std::string& name) const {
-  return name.empty() ? directory_ : directory_ + "/" + name;
-}
+// --- files ---
 
 void write_in_place(const std::string& path, std::string_view text) {
   std::ofstream file(path, std::ios::trunc | std::ios::binary);
@@ -296,4 +170,4 @@ bool comes_to(const std::function<std::size_t()>& value, std::size_t wanted) {
   return true;
 }
 
-}  // namespace rollcall::testing
+}  // namespace rollcall::test

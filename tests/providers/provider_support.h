@@ -8,7 +8,6 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,10 +15,9 @@
 #include <thread>
 #include <vector>
 
-#include "core/file_system.h"
 #include "core/provider.h"
 
-namespace rollcall::testing {
+namespace rollcall::test {
 
 // How long a test waits for what must come; only a broken program ever waits that long.
 inline constexpr std::chrono::seconds kPatience{60};
@@ -41,49 +39,6 @@ class PausableClock : public Clock {
   RealClock real_;
   mutable std::mutex mutex_;
   std::optional<MonoTime> paused_at_;
-};
-
-// A FileSystem in memory. `fail` is asked before each call ("write_synced", path) and may refuse
-// it.
-class MemoryFiles : public FileSystem {
- public:
-  using Fault = std::function<std::optional<ProvisioningError>(const std::string& call,
-                                                               const std::string& path)>;
-  void set_fault(Fault fault);
-  void put(const std::string& path, std::string text);
-  std::optional<std::string> get(const std::string& path) const;
-  std::vector<std::string> paths() const;
-  std::uint64_t bytes_written() const;
-
-  Result<std::string> read(const std::string& path, std::size_t max_bytes) override;
-  Result<void> write_synced(const std::string& path, std::string_view data) override;
-  Result<void> rename(const std::string& from, const std::string& to) override;
-  Result<void> sync_directory(const std::string& directory) override;
-  Result<void> remove(const std::string& path) override;
-  Result<void> link_or_copy(const std::string& from, const std::string& to) override;
-  Result<void> make_directory(const std::string& path) override;
-  Result<std::vector<std::string>> list(const std::string& directory) override;
-  Result<std::unique_ptr<FileLock>> lock(const std::string& path, std::string_view) override;
-
- private:
-  std::optional<ProvisioningError> fault(const char* call, const std::string& path);
-
-  mutable std::mutex mutex_;
-  std::map<std::string, std::string> files_;
-  Fault fault_;
-  std::uint64_t written_ = 0;
-};
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  std::string path(const std::string& name = "") const;
-
- private:
-  std::string directory_;
 };
 
 void write_in_place(const std::string& path, std::string_view text);
@@ -124,4 +79,4 @@ std::size_t running_threads();
 // Waits until `value()` is `wanted`: the kernel lets go of a joined thread a moment after join().
 bool comes_to(const std::function<std::size_t()>& value, std::size_t wanted);
 
-}  // namespace rollcall::testing
+}  // namespace rollcall::test

@@ -1,0 +1,44 @@
+// What an answer of Consul's health endpoint means: a confirmed list, or which failure it is
+// (PROTOCOLS "Consul"). Pure functions, any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/node.h"
+#include "providers/common/http_response.h"
+#include "providers/consul/consul_settings.h"
+
+namespace rollcall {
+
+// The index of an answer that may be believed. Which failure looks like which code:
+//   400, 500 about the filter                          INVALID_CONFIG
+//   401, 403/500 "ACL not found"                       AUTH_FAILED
+//   403 otherwise, 500 "Permission denied",
+//   X-Consul-Results-Filtered-By-ACLs: true            PERMISSION_DENIED
+//   429, other 5xx, X-Consul-KnownLeader: false,
+//   stale mode: X-Consul-LastContact above the bound   BACKEND_UNAVAILABLE
+//   no X-Consul-Index                                  CAPABILITY_MISSING
+//   any other status                                   MALFORMED_RESPONSE
+Result<std::uint64_t> judge(const HttpResponse& response, const ConsulSettings& settings);
+
+// Whether access control is on and denies by default. Then an empty answer to a question without a
+// token proves nothing: Consul filters it without saying so.
+bool denies_by_default(const HttpResponse& response);
+
+// The members in a body. MALFORMED_RESPONSE with the first problems (wrong types, missing fields,
+// nodes outside of limits.h, one id twice), LIMIT_EXCEEDED above limits::kMaxMembers.
+//
+// id: as settings say. host: Service.Address, or Node.Address if that is empty. zone: meta `zone`
+// of the service, of the node, or the datacenter. labels: the service's meta without the keys that
+// became fields (`zone`, `rollcall-incarnation`, the id's), and its tags, sorted and joined by
+// commas, as `consul-tags` (as many as fit, and only if there is room for one label more). weight:
+// the service's weight for passing, or for warning while a check warns. incarnation: meta
+// `rollcall-incarnation` of the service, or of the node. status: NOT_READY if a check is critical,
+// DRAINING if none is but that of Consul's maintenance mode, READY otherwise.
+Result<std::vector<ClusterNode>> parse_members(const std::string& body,
+                                               const ConsulSettings& settings);
+
+}  // namespace rollcall

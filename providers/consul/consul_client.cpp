@@ -1,0 +1,126 @@
+#include "providers/consul/consul_client.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/codec/large_json.h"
+#include "core/text.h"
+#include "providers/common/limits.h"
+#include "providers/consul/consul_answer.h"
+#include "providers/consul/limits.h"
+
+namespace rollcall {
+namespace {
+
+constexpr std::string_view kAnonymous = "00000000-0000-0000-0000-000000000002";
+
+bool is_empty_list(std::string_view body) {
+  return body.size() < 16 && body.find_first_not_of("[] \t\r\n") == std::string_view::npos;
+}
+
+// From vague to specific.
+int specificity(ErrorCode code) {
+  static constexpr std::array kOrder{ErrorCode::BackendUnavailable, ErrorCode::Timeout,
+                                     ErrorCode::LimitExceeded,      ErrorCode::CapabilityMissing,
+                                     ErrorCode::MalformedResponse,  ErrorCode::InvalidConfig,
+                                     ErrorCode::PermissionDenied,   ErrorCode::AuthFailed};
+  return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), code) - kOrder.begin());
+}
+
+}  // namespace
+
+bool may_differ_elsewhere(ErrorCode code) {
+  return code != ErrorCode::AuthFailed && code != ErrorCode::PermissionDenied &&
+         code != ErrorCode::InvalidConfig && code != ErrorCode::ShuttingDown;
+}
+
+void EndpointErrors::add(const ProvisioningError& error) {
+  if (!any_ || specificity(error.code) > specificity(code_)) code_ = error.code;
+  if (any_) detail_ += "; ";
+  detail_ += error.message;
+  any_ = true;
+}
+
+std::string EndpointErrors::detail() const {
+  return printable(detail_, limits::kMaxFailureDetailBytes);
+}
+
+ConsulClient::ConsulClient(const ConsulSettings& settings, const AuthRef& auth, const Io& io)
+    : settings_(settings), io_(io), credentials_(auth, io.clock) {}
+
+void ConsulClient::next_endpoint() {
+  endpoint_ = (endpoint_ + 1) % settings_.endpoints.size();
+  http_.reset();
+}
+
+Result<ConsulReply> ConsulClient::ask(std::uint64_t index, MonoTime deadline) {
+  auto reply = ask_unnamed(index, deadline);
+  if (reply) return reply;
+  ProvisioningError& error = reply.error();
+  const bool refused =
+      error.code == ErrorCode::AuthFailed || error.code == ErrorCode::PermissionDenied;
+  if (refused) credentials_.refused();
+  error.message = settings_.endpoints[endpoint_].text + ": " + error.message;
+  return reply;
+}
+
+Result<ConsulReply> ConsulClient::ask_unnamed(std::uint64_t index, MonoTime deadline) {
+  auto secrets = credentials_.get();
+  if (!secrets) return tl::unexpected(std::move(secrets.error()));
+  const Endpoint& endpoint = settings_.endpoints[endpoint_];
+  if (!http_) http_.emplace(endpoint, settings_.tls_server_name, io_);
+  if (endpoint.scheme == Endpoint::Scheme::Https) {
+    // A connection authenticates at its start only: rotated certificates want a new one.
+    if (connected_with_ && !connected_with_->same_tls(**secrets)) http_->close();
+    connected_with_ = **secrets;
+  }
+  HttpRequest request;
+  const MonoTime now = io_.clock.now();
+  const Duration patience =
+      index == 0 ? Duration(limits::kConsulReadTimeout)
+                 : settings_.wait + settings_.wait / 16 + Duration(limits::kConsulAnswerMargin);
+  request.target = index == 0 ? settings_.target : blocking_target(settings_, index);
+  request.answer_by = std::min(now + patience, deadline);
+  request.finish_by = std::min(request.answer_by + Duration(limits::kConsulTransfer), deadline);
+  request.resend_if_closed = index == 0;
+  if (!(*secrets)->token.empty()) request.headers = {{"X-Consul-Token", (*secrets)->token}};
+
+  auto answer = http_->get(request, *secrets);
+  if (!answer) return tl::unexpected(std::move(answer.error()));
+  auto judged = judge(answer->response, settings_);
+  if (!judged) return tl::unexpected(std::move(judged.error()));
+  if (is_empty_list(answer->response.body) && (*secrets)->token.empty() &&
+      denies_by_default(answer->response)) {
+    if (auto ok = believe_empty(request, **secrets); !ok) {
+      return tl::unexpected(std::move(ok.error()));
+    }
+  }
+  return ConsulReply{*judged, std::move(answer->response.body), answer->times};
+}
+
+// Consul leaves out X-Consul-Results-Filtered-By-ACLs for requests without a token, so that
+// strangers learn nothing: what they may not see looks like an empty cluster. It tells the two
+// apart only if the agent puts a default token of its own under such requests; then there is an
+// identity.
+Result<void> ConsulClient::believe_empty(const HttpRequest& question, const Secrets& secrets) {
+  HttpRequest request = question;
+  request.target = "/v1/acl/token/self";
+  request.finish_by =
+      std::max(request.finish_by, io_.clock.now() + Duration(limits::kConsulTransfer));
+  request.answer_by = request.finish_by;
+  request.resend_if_closed = true;
+  auto answer = http_->get(request, &secrets);
+  if (!answer) return tl::unexpected(std::move(answer.error()));
+  if (answer->response.status == 200) {
+    auto document = LargeJson::parse(answer->response.body);
+    if (!document) return tl::unexpected(std::move(document.error()));
+    const auto accessor = document->root().get("AccessorID").string();
+    if (accessor && *accessor != kAnonymous) return {};
+  }
+  return fail(ErrorCode::PermissionDenied,
+              "an empty answer to a request without a token proves nothing where Consul's access "
+              "control denies by default: give auth.token_file");
+}
+
+}  // namespace rollcall

@@ -1,0 +1,69 @@
+// ConsulClient: puts the one question of a Consul provider to one of its endpoints at a time, over
+// one kept-alive connection (agents cap connections per client address).
+//
+// Threads: belongs to one; only the Cancel in `io` is touched from others.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "core/provider.h"
+#include "providers/common/credentials.h"
+#include "providers/common/http_client.h"
+#include "providers/consul/consul_settings.h"
+
+namespace rollcall {
+
+struct ConsulReply {
+  std::uint64_t index = 0;
+  std::string body;
+  AnswerTimes times;
+};
+
+class ConsulClient {
+ public:
+  // `settings` outlives it and has at least one endpoint.
+  ConsulClient(const ConsulSettings& settings, const AuthRef& auth, const Io& io);
+
+  // Asks the current endpoint; `index` 0: for an answer at once, else for one after a change or the
+  // wait. Ends by `deadline`. Errors: consul_answer.h's, HttpClient's and Credentials', with the
+  // endpoint in front.
+  Result<ConsulReply> ask(std::uint64_t index, MonoTime deadline);
+
+  std::size_t endpoint() const { return endpoint_; }
+  std::size_t endpoints() const { return settings_.endpoints.size(); }
+  void next_endpoint();
+  bool connected() const { return http_ && http_->connected(); }
+
+ private:
+  Result<ConsulReply> ask_unnamed(std::uint64_t index, MonoTime deadline);
+  // An empty answer to a question without a token, where access control denies by default.
+  Result<void> believe_empty(const HttpRequest& question, const Secrets& secrets);
+
+  const ConsulSettings& settings_;
+  Io io_;
+  Credentials credentials_;
+  std::size_t endpoint_ = 0;
+  std::optional<HttpClient> http_;
+  std::optional<Secrets> connected_with_;  // what TLS was set up with; of an https endpoint
+};
+
+// Whether another endpoint of the same cluster may do better.
+bool may_differ_elsewhere(ErrorCode code);
+
+// Of several endpoints' errors the one to report: the most specific code (a refusal says more than
+// silence), and all messages as far as they fit.
+class EndpointErrors {
+ public:
+  void add(const ProvisioningError& error);
+  ErrorCode code() const { return code_; }
+  std::string detail() const;
+
+ private:
+  bool any_ = false;
+  ErrorCode code_ = ErrorCode::BackendUnavailable;
+  std::string detail_;
+};
+
+}  // namespace rollcall

@@ -9,7 +9,9 @@ namespace rollcall {
 void ProvisioningCore::Impl::settle(Causes causes) {
   if (!draining_) failover_.advance(now_);
   if (causes.terminated) publish(*causes.terminated);
-  tell_health(failover_.active());
+  // Worse health is told before the rest, better health after it.
+  const ProviderRecord* was = failover_.active();
+  if (was != nullptr && was->health.state() > told_health_) tell_health(was);
   for (event::HealthWarning& warning : causes.warnings) publish(std::move(warning));
 
   std::optional<RoleChange> role;

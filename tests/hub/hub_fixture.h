@@ -78,7 +78,12 @@ class Consumer {
   std::size_t snapshots() const { return snapshots_; }  // complete ones
   std::size_t starts() const { return starts_; }  // chunks 0
   std::size_t bookmarks() const { return bookmarks_; }
-  void start_at(SeqNo s) { position_ = s; hash_ = hash_after(s); }
+  // Whether it holds a consistent copy, with no snapshot due or half received.
+  bool whole() const { return !needs_snapshot_ && !unfinished_.has_value(); }
+  void start_at(SeqNo s) {
+    position_ = s;
+    hash_ = hash_after(s);
+  }
 
  private:
   void apply(const Item& item);
@@ -107,7 +112,10 @@ struct TestHub {
   // Publishes `count` events as one step.
   void publish(std::size_t count, std::size_t payload = 0);
   void publish_reset();
-  void tick_to(Duration d) { now = at(d); hub.poll(now); }
+  void tick_to(Duration d) {
+    now = at(d);
+    hub.poll(now);
+  }
 
   static HubOptions with_defaults(HubOptions options);
   TestEventEncoder events;

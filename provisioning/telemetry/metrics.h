@@ -58,7 +58,9 @@ struct MetricsSample {
 
   bool has_topology = false;
   std::array<std::size_t, kNodeStatusCount> members_by_status{};  // index: status - 1
-  std::size_t blocked = 0;                                        // members shown as blocked
+  std::size_t blocked = 0;                                        // members shown as blocked …
+  std::array<std::size_t, kNodeStatusCount> blocked_by_status{};  // … and the same by status
+  WallTime topology_observed_at{};                                // meaningful if has_topology
   std::size_t blocks = 0;           // in the table, absent nodes included
   double topology_age_seconds = 0;  // meaningful if has_topology
   bool stale = true;

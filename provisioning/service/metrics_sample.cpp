@@ -52,6 +52,12 @@ MetricsSample make_sample(const SampleSources& sources) {
   s.has_topology = t.has_topology;
   s.members_by_status = t.members.count_by_status();
   s.blocked = t.members.blocked_count();
+  if (s.blocked != 0) {  // rare, and at a scrape: then it is worth a walk
+    t.members.for_each([&](const Member& m) {
+      if (m.blocked) ++s.blocked_by_status[static_cast<std::size_t>(m.node->status) - 1];
+    });
+  }
+  s.topology_observed_at = t.observed_at;
   s.blocks = status.blocks;
   s.topology_age_seconds = seconds(std::max(status.at - t.confirmed_at, Duration::zero()));
   s.stale = t.stale;

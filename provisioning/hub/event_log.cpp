@@ -152,6 +152,13 @@ EventLog::Evicted EventLog::commit() {
   Evicted evicted;
   {
     MutexLock lock(mutex_);
+    // Before the frames: whoever has read one finds a head (to acknowledge it) and a reset (to ask
+    // for a snapshot beyond it) that include it.
+    if (pending_reset_.value() != 0) {
+      last_reset_.store(pending_reset_.value(), std::memory_order_release);
+      pending_reset_ = SeqNo();
+    }
+    head_.store(next_.value() - 1, std::memory_order_release);
     const bool grew = !unlinked_.empty();
     publish_locked();
     if (grew) {
@@ -160,11 +167,6 @@ EventLog::Evicted EventLog::commit() {
     }
     stats_.events = next_.value() - options_.first.value();
     stats_.frame_bytes = frame_bytes_;
-    if (pending_reset_.value() != 0) {
-      last_reset_.store(pending_reset_.value(), std::memory_order_release);
-      pending_reset_ = SeqNo();
-    }
-    head_.store(next_.value() - 1, std::memory_order_release);
   }
   return evicted;
 }

@@ -13,6 +13,7 @@ namespace rollcall::client {
 namespace {
 
 constexpr std::string_view kDetailName = "/rollcall.v1.ErrorDetail";
+constexpr std::string_view kNoAnswer = "no answer from rollcalld at ";
 constexpr std::size_t kMaxMessageBytes = 1024;  // of a status; longer ones are not for people
 
 ErrorCode code_of(grpc::StatusCode code) {
@@ -77,12 +78,14 @@ ProvisioningError error_of(const grpc::Status& status, std::string_view server) 
     return error;
   }
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-    error.message = "no answer from rollcalld at " + std::string(server) + " (" + error.message +
+    error.message = std::string(kNoAnswer) + std::string(server) + " (" + error.message +
                     "); is it running, and is this its address?";
   } else if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
-    error.message = "rollcalld at " + std::string(server) + " did not answer in time";
+    error.message = std::string(kNoAnswer) + std::string(server) + " in time";
   }
   return error;
 }
+
+bool is_no_answer(const ProvisioningError& error) { return error.message.starts_with(kNoAnswer); }
 
 }  // namespace rollcall::client

@@ -18,4 +18,8 @@ namespace rollcall::client {
 // `status` must not be OK. `server` is named when nobody answered.
 ProvisioningError error_of(const grpc::Status& status, std::string_view server);
 
+// Whether an error of this library says that the sidecar was not reached or did not answer in time,
+// and not that it answered with an error.
+bool is_no_answer(const ProvisioningError& error);
+
 }  // namespace rollcall::client

@@ -1,0 +1,147 @@
+// Arguments, exit statuses and errors of the command, without a sidecar.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "core/codec/json_reader.h"
+#include "deploy/rollcall/cli.h"
+#include "deploy/rollcall/show_error.h"
+
+namespace rollcall::cli {
+namespace {
+
+struct Ran {
+  int status = 0;
+  std::string out;
+  std::string err;
+};
+
+Ran run_with(const std::vector<std::string>& arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const client::Surroundings nowhere{
+      [](const char* name) {
+        return std::string(name) == "ROLLCALL_SERVER" ? "unix:/nonexistent/rollcall.sock" : "";
+      },
+      false};
+  const int status = run(arguments, out, err, nowhere);
+  return {status, out.str(), err.str()};
+}
+
+TEST(UsageTest, HelpIsEverywhereWithExamples) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"--help"},
+                                             {"status", "--help"},
+                                             {"watch", "--help"},
+                                             {"providers", "--help"},
+                                             {"providers", "apply", "--help"},
+                                             {"member", "join", "--help"},
+                                             {"switch", "--help"},
+                                             {"store", "verify", "--help"}}) {
+    const Ran ran = run_with(arguments);
+    EXPECT_EQ(ran.status, 0);
+    EXPECT_NE(ran.out.find("Example"), std::string::npos) << ran.out;
+    EXPECT_TRUE(ran.err.empty());
+  }
+  EXPECT_NE(run_with({"--help"}).out.find("Exit status:"), std::string::npos);
+}
+
+TEST(UsageTest, AWrongArgumentIsUsageAndSendsNothing) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"nonsense"},
+                                             {"providers"},
+                                             {"providers", "nonsense"},
+                                             {"status", "--nonsense"},
+                                             {"status", "extra"},
+                                             {"--output", "xml", "status"},
+                                             {"--timeout", "soon", "status"},
+                                             {"--server", "nowhere", "status"},
+                                             {"watch", "--bridge", "none"},
+                                             {"watch", "--after", "1"},
+                                             {"watch", "--count", "x"},
+                                             {"switch"},
+                                             {"switch", "a", "--clear"},
+                                             {"switch", "a", "--for", "x"},
+                                             {"providers", "disable", "a"},
+                                             {"providers", "add", "/nonexistent/file"},
+                                             {"providers", "remove", "a", "--revision", "x"},
+                                             {"member", "join", "n1"},
+                                             {"member", "join", "n1", "host"},
+                                             {"member", "join", "n1", "h:1", "--label", "novalue"},
+                                             {"events", "--backlog", "1000"}}) {
+    const Ran ran = run_with(arguments);
+    EXPECT_EQ(ran.status, 2) << ::testing::PrintToString(arguments);
+    EXPECT_TRUE(ran.err.starts_with("error: INVALID_CONFIG: ")) << ran.err;
+    EXPECT_TRUE(ran.out.empty());
+  }
+}
+
+TEST(UsageTest, NobodyThereIsNoAnswer) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"status"},
+                                             {"members"},
+                                             {"events"},
+                                             {"watch"},
+                                             {"providers", "list"},
+                                             {"drain"},
+                                             {"quarantine", "status"}}) {
+    const Ran ran = run_with(arguments);
+    EXPECT_EQ(ran.status, 3) << ::testing::PrintToString(arguments) << ran.err;
+    EXPECT_NE(ran.err.find("/nonexistent/rollcall.sock"), std::string::npos);
+  }
+}
+
+TEST(UsageTest, R5_5_ErrorsAreJsonWhenTheOutputIs) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"--output", "json", "status"}, {"nonsense", "--output", "json"}}) {
+    const Ran ran = run_with(arguments);
+    const auto parsed = parse_json(ran.err);
+    ASSERT_TRUE(parsed) << ran.err;
+    ASSERT_NE(parsed->find("error"), nullptr);
+    EXPECT_NE(parsed->find("error")->find("code"), nullptr);
+  }
+}
+
+TEST(UsageTest, R1_1_ADescriptorFileNamesAllItsProblems) {
+  const std::string path = ::testing::TempDir() + "rollcall_cli_bad.json";
+  std::ofstream(path) << R"({"kind": 7, "priority": "high", "surprise": true})";
+  const Ran ran = run_with({"providers", "add", path});
+  std::remove(path.c_str());
+  EXPECT_EQ(ran.status, 2);
+  for (const char* field : {"id", "kind", "priority", "surprise"}) {
+    EXPECT_NE(ran.err.find(std::string("  ") + field + ": found"), std::string::npos) << ran.err;
+  }
+}
+
+TEST(UsageTest, OneDescriptorIsNotASet) {
+  const std::string path = ::testing::TempDir() + "rollcall_cli_two.yaml";
+  std::ofstream(path) << "- {id: a, kind: in-memory}\n- {id: b, kind: in-memory}\n";
+  const Ran ran = run_with({"providers", "add", path});
+  std::remove(path.c_str());
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_NE(ran.err.find("2 descriptors"), std::string::npos);
+}
+
+TEST(UsageTest, AStoreThatIsNotThereIsBroken) {
+  EXPECT_EQ(run_with({"store", "verify", "/nonexistent/dir"}).status, 5);
+}
+
+TEST(ErrorTextTest, EachProblemHasALine) {
+  const ProvisioningError error{ErrorCode::InvalidConfig,
+                                "refused: a.b: expected more, found less",
+                                {{"a.b", "less", "more"}, {"c", "\x1b[0m", "text"}},
+                                5};
+  EXPECT_EQ(error_text(error),
+            "error: INVALID_CONFIG: refused\n"
+            "  a.b: found \"less\", expected more\n"
+            "  c: found \"\\x1b[0m\", expected text\n"
+            "  … and 3 more problems\n");
+}
+
+}  // namespace
+}  // namespace rollcall::cli

@@ -137,6 +137,10 @@ Result<JsonValue> parse_json(std::string_view text, const ReadLimits& read_limit
                                               " bytes: at most " +
                                               std::to_string(read_limits.max_bytes) + " are read");
   }
+  // nlohmann's lexer takes a NUL byte for the end of the text and ignores what follows.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return fail_at(read_limits.code, PositionTracker(text).at(nul), "valid JSON (no NUL byte)", "");
+  }
   Handler handler(text, read_limits);
   const bool parsed = nlohmann::json::sax_parse(text.data(), text.data() + text.size(), &handler);
   if (handler.tree().failed()) return tl::unexpected(handler.tree().take_error());

@@ -97,6 +97,15 @@ TEST(JsonReader, OnlyOneDocumentAndNothingElse) {
   parsed("\xEF\xBB\xBF{}");
 }
 
+// nlohmann-json alone would take it for the end and never see the rest; fuzzing found it.
+TEST(JsonReader, ANulByteDoesNotHideWhatFollows) {
+  for (const std::string& text : {std::string("{}\0", 3), std::string("{}\0 garbage", 11),
+                                  std::string("0\0\0", 3), std::string("\0{}", 3)}) {
+    EXPECT_THAT(refused(text).message, HasSubstr("NUL"));
+  }
+  EXPECT_EQ(parsed("\"\\u0000\"").as_string()->size(), 1u) << "escaped it is a character";
+}
+
 TEST(JsonReader, ErrorsDoNotRepeatWhatTheyCouldNotRead) {
   const auto error = refused("{\"token_file\": \"/a\", \"x\": \"hunter2\\q\"}");
   EXPECT_EQ(error.message.find("hunter2"), std::string::npos) << error.message;

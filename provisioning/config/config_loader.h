@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -46,6 +47,13 @@ Result<void> check_reload(const Config& running, const Config& wanted);
 
 // The reference of all settings as Markdown tables, one a section: the README holds exactly this.
 std::string config_reference_markdown();
+struct ConfigFlag {
+  std::string flag;  // "--state-dir"
+  std::string path;
+  std::string type;  // for --help
+};
+// The settings that have a flag of rollcalld.
+std::vector<ConfigFlag> config_flags();
 // Every environment variable that is read, with its setting's path.
 std::vector<std::pair<std::string, std::string>> config_environment();
 

@@ -170,15 +170,13 @@ void ProviderRunner::handle_answer(Result<void> applied, std::string backend_ind
   }
   backend_index_ = std::move(backend_index);
   ProviderReport report = make_report();
-  report.answer = ProviderReport::Answer{view_.members(), backend_index_, lineage_, times};
+  report.add(ProviderReport::Answer{view_.members(), backend_index_, lineage_, times});
   post(std::move(report));
 }
 
 bool ProviderRunner::handle_failure(ErrorCode code, std::string detail) {
   ProviderReport report = make_report();
-  report.errors_after = 1;
-  report.last_error = code;
-  report.last_error_detail = cut(std::move(detail));
+  report.add(FailedAnswer{code, cut(std::move(detail))});
   {
     // Before the report is seen, so that an answer to it is never lost.
     std::lock_guard lock(mutex_);
@@ -192,7 +190,7 @@ void ProviderRunner::terminate(Terminated terminated) {
   if (stopping()) return;
   terminated.reason = cut(std::move(terminated.reason));
   ProviderReport report = make_report();
-  report.terminated = std::move(terminated);
+  report.add(terminated);
   post(std::move(report));
 }
 

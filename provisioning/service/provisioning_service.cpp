@@ -331,7 +331,7 @@ void ProvisioningService::refuse_stream(const ProviderId& id, StreamGeneration g
   ProviderReport report;
   report.provider = id;
   report.generation = generation;
-  report.terminated = Terminated{false, code, std::move(reason)};
+  report.add(Terminated{false, code, std::move(reason)});
   refused_.push_back(std::move(report));
 }
 

@@ -79,6 +79,7 @@ class ProvisioningService final : public ConsumerCommands {
   // As submit(), waited for.
   Result<effect::ReplyOk> ask(Input input, Duration at_most);
 
+  std::size_t abandoned_streams() const { return reaper_.abandoned(); }
   std::size_t commands_waiting() const { return mailbox_->waiting(); }
 
   // Writes what waits to be written, the topology cache included.

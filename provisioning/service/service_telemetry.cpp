@@ -32,46 +32,29 @@ Level level_of(effect::Notice::Level level) {
   return Level::Error;
 }
 
-std::string name_or_none(const ProviderId& id) { return id.empty() ? "none" : id.str(); }
-
-// Published events that an operator wants to see as lines; the rest are traffic, and counted.
+// Published events that an operator sees as lines. The core has notices of its own about providers;
+// the rest is traffic, and counted.
 struct Line {
   Level level = Level::Info;
   ProviderId provider;
-  std::optional<ErrorCode> code;
   std::string message;
 };
 
 struct LineOf {
-  std::optional<Line> operator()(const event::ProviderChanged& e) const {
-    return Line{e.to.empty() ? Level::Error : Level::Warning, e.to, std::nullopt,
-                name_or_none(e.from) + " -> " + name_or_none(e.to) + ", " +
-                    std::string(to_string(e.reason))};
-  }
   std::optional<Line> operator()(const event::AvailabilityChanged& e) const {
     const bool good = e.availability == Availability::Available && !e.stale;
-    return Line{good ? Level::Info : Level::Warning, {}, std::nullopt,
+    return Line{good ? Level::Info : Level::Warning, {},
                 std::string(to_string(e.availability)) + (e.stale ? ", stale" : "") +
                     (e.placement_paused ? ", placement paused" : "") + ": " + e.reason};
   }
-  std::optional<Line> operator()(const event::StreamTerminated& e) const {
-    return Line{Level::Warning, e.provider_id,
-                e.ended ? std::nullopt : std::optional<ErrorCode>(e.code),
-                e.ended ? "the active provider's stream ended"
-                        : "the active provider's stream failed"};
-  }
-  std::optional<Line> operator()(const event::HealthWarning& e) const {
-    const bool good = e.health == HealthState::Healthy && e.advice == Advice::None;
-    return Line{good ? Level::Info : Level::Warning, e.provider_id, std::nullopt,
-                std::string(to_string(e.health)) + ", advice " + std::string(to_string(e.advice))};
-  }
   std::optional<Line> operator()(const event::Reset& e) const {
-    return Line{Level::Info, e.provider_id, std::nullopt,
+    return Line{Level::Info, e.provider_id,
                 "a change too large to log; every subscriber gets a snapshot"};
   }
-  std::optional<Line> operator()(const event::Delta&) const { return std::nullopt; }
-  std::optional<Line> operator()(const event::RemoteTopology&) const { return std::nullopt; }
-  std::optional<Line> operator()(const event::LeaseUpdated&) const { return std::nullopt; }
+  template <class Other>
+  std::optional<Line> operator()(const Other&) const {
+    return std::nullopt;
+  }
 };
 
 }  // namespace
@@ -83,7 +66,7 @@ ServiceTelemetry::ServiceTelemetry(const Clock& clock, Logger& logger, Provision
 void ServiceTelemetry::published(const Event& event) {
   metrics_.event_published(event);
   if (auto line = std::visit(LineOf{}, event.body)) {
-    tell(line->level, event_name(event), line->provider, line->code, std::move(line->message));
+    tell(line->level, event_name(event), line->provider, std::nullopt, std::move(line->message));
   } else {
     logger_.debug("event", {{"event_kind", event_name(event)}, {"seq", event.seq_no.value()}});
   }

@@ -1,0 +1,111 @@
+#include "provisioning/service/state_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "core/codec/canonical.h"
+#include "core/limits.h"
+#include "provisioning/service/real_clock.h"
+#include "tests/service/scripted_provider.h"
+#include "tests/support/mem_file_system.h"
+
+namespace rollcall {
+namespace {
+
+using test::FileCall;
+using test::MemFileSystem;
+
+constexpr auto kHungProgram = std::chrono::seconds(60);
+
+class StateWriterTest : public ::testing::Test {
+ protected:
+  StateWriterTest() { (void)files_.make_directory("/state"); }
+
+  static BlockTable table(const std::string& id) {
+    BlockTable t;
+    Block b;
+    b.node = NodeId(id);
+    b.expires_at = from_unix_ms(1'900'000'000'000);
+    t.emplace(b.node, b);
+    return t;
+  }
+  static SavedTopology topology(const std::string& id) {
+    return {MemberMap::from({make_member(test::node(id))}), from_unix_ms(1), ProviderId("p")};
+  }
+  std::optional<ProvisioningError> answer_for(std::uint64_t version) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(there_.wait_for(lock, kHungProgram, [&] { return saved_.contains(version); }));
+    return saved_[version];
+  }
+
+  MemFileSystem files_{11};
+  RealClock clock_;
+  StateFiles state_{files_, "/state"};
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable there_;
+  std::map<std::uint64_t, std::optional<ProvisioningError>> saved_;
+  int failures_ = 0;
+  StateWriter writer_{state_, clock_,
+                      {[this](std::uint64_t version, std::optional<ProvisioningError> error) {
+                         std::lock_guard lock(mutex_);
+                         saved_[version] = std::move(error);
+                         there_.notify_all();
+                       },
+                       [this](std::string_view, const ProvisioningError&) {
+                         std::lock_guard lock(mutex_);
+                         ++failures_;
+                         there_.notify_all();
+                       },
+                       [](std::string_view, bool, Duration) {}}};
+};
+
+TEST_F(StateWriterTest, BlocksAreDurableBeforeTheyAreAnswered) {
+  writer_.save_blocks(1, table("a"));
+  EXPECT_FALSE(answer_for(1));
+  files_.power_cut();
+  StateFiles after(files_, "/state");
+  const auto loaded = after.load_blocks();
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_TRUE(loaded->contains(NodeId("a")));
+}
+
+TEST_F(StateWriterTest, AFailedWriteOfBlocksIsAnswered) {
+  files_.fail_with_probability(FileCall::WriteSynced, 1.0);
+  writer_.save_blocks(1, table("a"));
+  const auto error = answer_for(1);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, ErrorCode::StoreIo);
+}
+
+TEST_F(StateWriterTest, TheTopologyIsWrittenByAFlush) {
+  writer_.save_topology(topology("first"));
+  ASSERT_TRUE(writer_.flush(kHungProgram));
+  // The next one would have to rest; a flush (draining) does not wait for that.
+  writer_.save_topology(topology("second"));
+  ASSERT_TRUE(writer_.flush(kHungProgram));
+  const auto loaded = state_.load_topology();
+  ASSERT_TRUE(loaded && *loaded);
+  EXPECT_NE((*loaded)->members.find(NodeId("second")), nullptr);
+}
+
+TEST_F(StateWriterTest, AFailedWriteOfTheTopologyIsToldAndNotRepeatedByAFlush) {
+  files_.fail_with_probability(FileCall::WriteSynced, 1.0);
+  writer_.save_topology(topology("first"));
+  writer_.save_holds({ProviderId("p")});
+  EXPECT_TRUE(writer_.flush(kHungProgram));
+  std::lock_guard lock(mutex_);
+  EXPECT_GE(failures_, 2);
+}
+
+TEST_F(StateWriterTest, HoldsAreWrittenAtOnce) {
+  writer_.save_holds({ProviderId("p"), ProviderId("q")});
+  ASSERT_TRUE(writer_.flush(kHungProgram));
+  const auto loaded = state_.load_holds();
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->size(), 2u);
+}
+
+}  // namespace
+}  // namespace rollcall

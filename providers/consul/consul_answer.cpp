@@ -278,6 +278,13 @@ Result<std::uint64_t> judge(const HttpResponse& response, const ConsulSettings& 
     return fail(ErrorCode::MalformedResponse,
                 "X-Consul-Index is no number: " + printable(*index, 32));
   }
+  const std::string* backend = response.header("x-consul-query-backend");
+  if (backend != nullptr && *backend == "streaming") {
+    return fail(
+        ErrorCode::CapabilityMissing,
+        "the answer comes from the agent's streaming cache, which tells neither lost servers "
+        "nor filtering: answers of the servers themselves are needed");
+  }
   const std::string* leader = response.header("x-consul-knownleader");
   if (leader != nullptr && *leader == "false") {
     return fail(ErrorCode::BackendUnavailable, "the Consul servers know no leader");

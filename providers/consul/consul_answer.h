@@ -20,7 +20,8 @@ namespace rollcall {
 //   X-Consul-Results-Filtered-By-ACLs: true            PERMISSION_DENIED
 //   429, other 5xx, X-Consul-KnownLeader: false,
 //   stale mode: X-Consul-LastContact above the bound   BACKEND_UNAVAILABLE
-//   no X-Consul-Index                                  CAPABILITY_MISSING
+//   no X-Consul-Index, X-Consul-Query-Backend: streaming
+//   (an agent's cache, see consul_settings.cpp)        CAPABILITY_MISSING
 //   any other status                                   MALFORMED_RESPONSE
 Result<std::uint64_t> judge(const HttpResponse& response, const ConsulSettings& settings);
 

@@ -65,6 +65,12 @@ Result<ConsulReply> ConsulClient::ask(std::uint64_t index, MonoTime deadline) {
   return reply;
 }
 
+// How long a question that blocks may take to be answered.
+Duration ConsulClient::wait_patience() const {
+  const Duration stretched = settings_.wait + settings_.wait / 16;
+  return std::max<Duration>(stretched + limits::kConsulAnswerMargin, limits::kConsulMinPatience);
+}
+
 Result<ConsulReply> ConsulClient::ask_unnamed(std::uint64_t index, MonoTime deadline) {
   auto secrets = credentials_.get();
   if (!secrets) return tl::unexpected(std::move(secrets.error()));
@@ -77,9 +83,7 @@ Result<ConsulReply> ConsulClient::ask_unnamed(std::uint64_t index, MonoTime dead
   }
   HttpRequest request;
   const MonoTime now = io_.clock.now();
-  const Duration patience =
-      index == 0 ? Duration(limits::kConsulReadTimeout)
-                 : settings_.wait + settings_.wait / 16 + Duration(limits::kConsulAnswerMargin);
+  const Duration patience = index == 0 ? Duration(limits::kConsulReadTimeout) : wait_patience();
   request.target = index == 0 ? settings_.target : blocking_target(settings_, index);
   request.answer_by = std::min(now + patience, deadline);
   request.finish_by = std::min(request.answer_by + Duration(limits::kConsulTransfer), deadline);

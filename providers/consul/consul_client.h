@@ -37,6 +37,7 @@ class ConsulClient {
   bool connected() const { return http_ && http_->connected(); }
 
  private:
+  Duration wait_patience() const;
   Result<ConsulReply> ask_unnamed(std::uint64_t index, MonoTime deadline);
   // An empty answer to a question without a token, where access control denies by default.
   Result<void> believe_empty(const HttpRequest& question, const Secrets& secrets);

@@ -36,6 +36,11 @@ std::string target_of(const ProviderDescriptor& d) {
   for (const auto& [param, key] : direct) {
     if (const std::string value = text(param); !value.empty()) add(key, value);
   }
+  // Since Consul 1.10 an agent answers blocking health queries from a cache of its own (X-Consul-
+  // Query-Backend: streaming), which says nothing of what an ACL filtered, knows no leader and goes
+  // on answering when it lost its servers. A question about the order of nodes is always put to a
+  // server.
+  add("near", "_agent");
   if (param_bool(consul_info(), d, "passing_only")) add("passing", "");
   if (const std::string mode = text("mode"); mode != "default") add(mode, "");
   return target;

@@ -13,6 +13,8 @@ namespace rollcall::limits {
 inline constexpr std::int64_t kConsulWaitMinMs = 10;
 inline constexpr std::int64_t kConsulWaitMaxMs = 10'000;
 inline constexpr std::chrono::milliseconds kConsulAnswerMargin{900};
+// With a short wait an agent that is merely busy is still given this long.
+inline constexpr std::chrono::milliseconds kConsulMinPatience{2500};
 inline constexpr std::chrono::seconds kConsulTransfer{2};  // of a large body that has begun to come
 inline constexpr std::chrono::seconds kConsulReadTimeout{5};  // a question that doesn't block
 // One round over the endpoints ends before a silent provider becomes Unreachable (15 s).

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "tests/core/sample_members.h"
 
@@ -181,6 +182,27 @@ TEST(MemberMap, ForEachGoesInOrderOfIds) {
     ++count;
   });
   EXPECT_EQ(count, 1000u);
+}
+
+// For the thread sanitizer: readers of shared versions beside a writer of new ones.
+TEST(MemberMap, VersionsAreReadFromManyThreadsWhileNewOnesAreMade) {
+  const MemberMap shared = numbered_map(500);
+  const std::uint64_t hash = shared.hash();
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&shared, hash] {
+      for (int round = 0; round < 20; ++round) {
+        const MemberMap copy = shared;
+        std::uint64_t sum = 0;
+        copy.for_each([&](const Member& member) { sum += member.hash; });
+        EXPECT_EQ(sum, hash);
+      }
+    });
+  }
+  MemberMap own = shared;
+  for (std::size_t i = 0; i < 500; ++i) own = own.with(numbered_member(i, 2));
+  EXPECT_EQ(MemberMap::diff(shared, own).changed.size(), 500u);
+  for (std::thread& reader : readers) reader.join();
 }
 
 }  // namespace

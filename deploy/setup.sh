@@ -12,9 +12,10 @@ build_packages=(
   libexpected-dev nlohmann-json3-dev libsimdjson-dev libyaml-dev libyaml-cpp-dev libxxhash-dev
   libcpp-httplib-dev libc-ares-dev libssl-dev prometheus-cpp-dev libcli11-dev
   libgtest-dev libgmock-dev libbenchmark-dev
+  curl # the README's tour reads the metrics with it
 )
-# What fetching the backends needs on top (curl and unzip bring a Go toolchain).
-test_packages=(curl unzip)
+# What fetching the backends needs on top (with curl it brings a Go toolchain).
+test_packages=(unzip)
 # What .ci/run needs on top.
 ci_packages=(clang-14 libclang-rt-14-dev)
 

@@ -41,7 +41,10 @@ tl::unexpected<ProvisioningError> ProblemList::fail(ErrorCode code, std::string 
 }
 
 ObjectReader::ObjectReader(const JsonValue& value, std::string path, ProblemList& problems)
-    : object_(value.as_object()), path_(std::move(path)), problems_(problems) {
+    : object_(value.as_object()),
+      position_(value.position()),
+      path_(std::move(path)),
+      problems_(problems) {
   if (object_ == nullptr) {
     problems_.add(path_, value.describe(), "an object", value.position());
   }
@@ -69,7 +72,7 @@ const JsonValue* ObjectReader::take(std::string_view key) {
 const JsonValue* ObjectReader::take_required(std::string_view key) {
   const JsonValue* value = take(key);
   if (value == nullptr && object_ != nullptr) {
-    problems_.add(path_of(key), "", "a value: the field is required");
+    problems_.add(path_of(key), "", "a value: the field is required", position_);
   }
   return value;
 }

@@ -157,6 +157,7 @@ class ObjectReader {
   void mark_known(std::string_view key);
 
   const JsonValue::Object* object_ = nullptr;
+  SourcePosition position_;  // of the object: where a field that is missing is missing
   std::string path_;
   ProblemList& problems_;
   std::vector<std::string_view> known_;      // in the order they were asked for

@@ -77,7 +77,8 @@ ProvisioningService::ProvisioningService(Dependencies dependencies, CoreOptions 
                [this](std::string_view file, bool ok, Duration took) {
                  deps_.telemetry->metrics().store_written(
                      file, ok ? StoreOutcome::Ok : StoreOutcome::Failed, took);
-               }}) {}
+               }},
+              deps_.topology_save_every) {}
 
 ProvisioningService::~ProvisioningService() { stop(); }
 

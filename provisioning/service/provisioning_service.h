@@ -56,6 +56,7 @@ class ProvisioningService final : public ConsumerCommands {
     ServiceTelemetry* telemetry = nullptr;
     // Makes an object to replace one whose thread was lost. Called on the reaper's thread.
     std::function<std::shared_ptr<ClusterProvider>(const ProviderDescriptor&)> make_provider;
+    Duration topology_save_every = limits::kTopologySaveEvery;
   };
   ProvisioningService(Dependencies dependencies, CoreOptions options);
   ~ProvisioningService() override;  // stop()

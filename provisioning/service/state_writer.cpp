@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/limits.h"
-
 namespace rollcall {
 namespace {
 
@@ -17,10 +15,12 @@ constexpr auto kIdle = std::chrono::hours(1);
 
 }  // namespace
 
-StateWriter::StateWriter(StateFiles& files, const Clock& clock, Callbacks callbacks)
+StateWriter::StateWriter(StateFiles& files, const Clock& clock, Callbacks callbacks,
+                         Duration topology_every)
     : files_(files),
       clock_(clock),
       callbacks_(std::move(callbacks)),
+      topology_every_(topology_every),
       topology_due_(clock.now()),
       thread_([this] { run(); }) {}
 
@@ -148,8 +148,7 @@ void StateWriter::write_topology(SavedTopology topology) {
   const MonoTime ended = clock_.now();
   if (!saved) callbacks_.failed(kTopologyFile, saved.error());
   std::lock_guard lock(mutex_);
-  topology_due_ =
-      ended + std::max<Duration>(limits::kTopologySaveEvery, (ended - began) * kRestFactor);
+  topology_due_ = ended + std::max<Duration>(topology_every_, (ended - began) * kRestFactor);
   if (saved) written_ = std::move(topology);
 }
 

@@ -1,6 +1,6 @@
 // StateWriter: writes what the core wants remembered, so that the service thread never waits for a
 // disk. Blocks and holds are written at once; the topology is a cache, and is written seldom: at most
-// every limits::kTopologySaveEvery, at most a twentieth of the time, and once more when draining.
+// every kTopologySaveEvery (configurable), at most a twentieth of the time, and once more when draining.
 //
 // One slot a kind: a newer value replaces a waiting one. That is right for blocks too, because each
 // version holds the whole table: the answer names the newest version written.
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/limits.h"
 #include "core/time.h"
 #include "provisioning/control/block_table.h"
 #include "provisioning/registry/state_files.h"
@@ -31,7 +32,9 @@ class StateWriter {
     std::function<void(std::string_view what, const ProvisioningError&)> failed;
     std::function<void(std::string_view file, bool ok, Duration took)> written;  // for metrics
   };
-  StateWriter(StateFiles& files, const Clock& clock, Callbacks callbacks);
+  // `topology_every`: the least time between two writes of the topology.
+  StateWriter(StateFiles& files, const Clock& clock, Callbacks callbacks,
+              Duration topology_every = limits::kTopologySaveEvery);
   ~StateWriter();  // finishes the write at hand; what waits is dropped: flush() first
   StateWriter(const StateWriter&) = delete;
   StateWriter& operator=(const StateWriter&) = delete;
@@ -66,6 +69,7 @@ class StateWriter {
   StateFiles& files_;
   const Clock& clock_;
   const Callbacks callbacks_;
+  const Duration topology_every_;
 
   std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;

@@ -1,0 +1,57 @@
+#include "deploy/rollcalld/boot.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace rollcall {
+namespace {
+
+std::uint64_t random_bits() {
+  std::uint64_t bits = 0;
+  // Up to 256 bytes are never interrupted or short once the kernel's pool is initialised
+  // (getrandom(2)), which the call waits for.
+  while (getrandom(&bits, sizeof(bits), 0) != static_cast<ssize_t>(sizeof(bits))) {
+  }
+  return bits;
+}
+
+// A wall clock that went back makes a block live longer, never shorter than it was meant to be.
+void set_monotonic_expiry(BlockTable& blocks, const Clock& clock) {
+  const MonoTime now = clock.now();
+  const WallTime wall = clock.wall_now();
+  for (auto& [id, block] : blocks) block.expires_mono = now + Duration(block.expires_at - wall);
+}
+
+}  // namespace
+
+Result<BootState> read_boot_state(StateFiles& files, const Clock& clock) {
+  BootState state;
+  auto blocks = files.load_blocks();
+  if (!blocks) return tl::unexpected(std::move(blocks.error()));
+  state.blocks = std::move(*blocks);
+  set_monotonic_expiry(state.blocks, clock);
+
+  auto held = files.load_holds();
+  if (!held) return tl::unexpected(std::move(held.error()));
+  state.held = std::move(*held);
+
+  auto topology = files.load_topology();
+  if (!topology) return tl::unexpected(std::move(topology.error()));
+  if (*topology) {
+    SavedTopology& saved = **topology;
+    const Duration age = std::max(Duration(clock.wall_now() - saved.observed_at), Duration::zero());
+    state.cached = CachedTopology{std::move(saved.members), saved.observed_at, age, saved.provider};
+  }
+
+  // Last: what is refused above must not use up boots.
+  auto boot = files.next_boot();
+  if (!boot) return tl::unexpected(std::move(boot.error()));
+  state.boot = *boot;
+  state.epoch = make_epoch(state.boot, static_cast<std::uint32_t>(random_bits()));
+  state.seed = random_bits();
+  return state;
+}
+
+}  // namespace rollcall

@@ -1,0 +1,173 @@
+#include "deploy/rollcalld/control_plane.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/codec/descriptor_codec.h"
+#include "core/limits.h"
+#include "providers/catalog.h"
+#include "provisioning/config/config_loader.h"
+#include "provisioning/service/metrics_sample.h"
+
+namespace rollcall {
+namespace {
+
+constexpr auto kScrapeAnswer = std::chrono::seconds(5);  // below Prometheus' own 10 s
+constexpr auto kLiveAnswer = std::chrono::seconds(2);
+
+bool any_from_config(const ProviderRegistry::View& view) {
+  return std::any_of(view.providers.begin(), view.providers.end(), [](const AcceptedProvider& a) {
+    return a.descriptor.origin == Origin::Config;
+  });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ControlPlane>> ControlPlane::start(Config config, LineLogger& logger,
+                                                          std::string_view version) {
+  std::unique_ptr<ControlPlane> plane(new ControlPlane(std::move(config), logger, version));
+  if (auto ok = plane->open_state(); !ok) return tl::unexpected(std::move(ok.error()));
+  if (auto ok = plane->open_registry(); !ok) return tl::unexpected(std::move(ok.error()));
+  if (auto ok = plane->start_service(); !ok) return tl::unexpected(std::move(ok.error()));
+  return plane;
+}
+
+ControlPlane::ControlPlane(Config config, LineLogger& logger, std::string_view version)
+    : config_(std::move(config)),
+      logger_(logger),
+      started_(clock_.now()),
+      metrics_(version),
+      telemetry_(clock_, logger, metrics_, operators_),
+      catalog_(builtin_catalog()) {}
+
+ControlPlane::~ControlPlane() {
+  if (registry_) registry_->set_listener({});
+  if (service_) service_->stop();
+}
+
+Result<void> ControlPlane::open_state() {
+  const std::string holder =
+      "rollcalld, process " + std::to_string(getpid()) + ", cluster " + config_.cluster;
+  auto directory = StateDirectory::open(files_, config_.state_dir, holder);
+  if (!directory) return tl::unexpected(std::move(directory.error()));
+  directory_.emplace(std::move(*directory));
+  state_ = std::make_unique<StateFiles>(files_, directory_->path());
+  auto boot = read_boot_state(*state_, clock_);
+  if (!boot) return tl::unexpected(std::move(boot.error()));
+  boot_ = std::move(*boot);
+  return {};
+}
+
+Result<void> ControlPlane::open_registry() {
+  const ProviderContext context{&clock_, &files_, directory_->path()};
+  validator_ = std::make_unique<ProviderValidator>(*catalog_, context,
+                                                   config_.admission.connectivity_deadline);
+  store_ = std::make_unique<FileProviderStore>(files_, directory_->path());
+  auto registry = ProviderRegistry::open(*store_, state_.get(), *validator_);
+  if (!registry) return tl::unexpected(std::move(registry.error()));
+  registry_ = std::move(*registry);
+  pool_ = std::make_unique<ProviderPool>(*catalog_, context);
+  auto applied = config_.from_file ? apply_providers(config_, ProviderRegistry::When::Start)
+                                   : registry_->seed_default();
+  if (!applied) return tl::unexpected(std::move(applied.error()));
+  return {};
+}
+
+// A file without `providers:` takes back what an earlier one brought, because nobody else may.
+Result<RegistryChange> ControlPlane::apply_providers(const Config& wanted,
+                                                     ProviderRegistry::When when) {
+  if (!wanted.has_providers && !any_from_config(*registry_->view()))
+    return RegistryChange{registry_->view()->revision, {}, std::nullopt};
+  return registry_->apply_config(wanted.providers, when, wanted.admission.allow_unreachable);
+}
+
+Result<void> ControlPlane::start_service() {
+  auto entries = pool_->update(registry_->view()->providers, /*strict=*/true);
+  if (!entries) return tl::unexpected(std::move(entries.error()));
+
+  HubOptions hub;
+  hub.epoch = boot_.epoch;
+  hub.first_seq = make_seq(boot_.boot, 1);
+  hub.cluster = config_.cluster;
+  hub.log_bytes = config_.hub.log_bytes;
+  hub.max_subscribers = config_.grpc.max_subscribers;
+  hub.bookmark_every = config_.hub.bookmark_every;
+  hub.write_stall = config_.hub.write_stall;
+  hub_ = std::make_unique<WatchHub>(hub, event_encoder_, snapshot_encoder_);
+
+  CoreOptions core;
+  core.boot = boot_.boot;
+  core.epoch = boot_.epoch;
+  core.seed = boot_.seed;
+  core.policy = config_.failover;
+  core.log_bytes = config_.hub.log_bytes;
+  ProvisioningService::Dependencies deps;
+  deps.clock = &clock_;
+  deps.hub = hub_.get();
+  deps.state = state_.get();
+  deps.telemetry = &telemetry_;
+  deps.make_provider = [this](const ProviderDescriptor& d) { return pool_->make_again(d); };
+  deps.topology_save_every = config_.lifecycle.topology_save_every;
+  service_ = std::make_unique<ProvisioningService>(std::move(deps), core);
+
+  input::Start first;
+  for (const ProviderEntry& e : *entries) first.providers.push_back(e.spec);
+  first.blocks = std::move(boot_.blocks);
+  first.held = std::move(boot_.held);
+  first.cached = std::move(boot_.cached);
+  registry_->set_listener([this](const std::vector<AcceptedProvider>& accepted, Revision revision,
+                                 const std::vector<ProviderId>& release_holds) {
+    providers_changed(accepted, revision, release_holds);
+  });
+  service_->start(std::move(first), std::move(*entries));
+  hub_threads_ = std::make_unique<HubThreads>(*hub_, clock_, [this](Duration took) {
+    metrics_.snapshot_encoded(hub_->stats().snapshots.bytes, took);
+  });
+  return {};
+}
+
+// The registry's listener: on the thread of the write, in the order of the revisions.
+void ControlPlane::providers_changed(const std::vector<AcceptedProvider>& accepted,
+                                     Revision revision,
+                                     const std::vector<ProviderId>& release_holds) {
+  auto entries = pool_->update(accepted);
+  if (!entries) return;  // only a strict update fails
+  telemetry_.tell(OperatorNotice::Level::Info, "providers_changed", {}, std::nullopt,
+                  "revision " + std::to_string(revision.value()) + ", " +
+                      std::to_string(accepted.size()) + " providers");
+  service_->set_providers(std::move(*entries), release_holds, nullptr);
+}
+
+Result<void> ControlPlane::reload(Config wanted) {
+  if (auto ok = check_reload(config_, wanted); !ok) return ok;
+  // The only part that can fail comes first; what follows cannot.
+  if (auto applied = apply_providers(wanted, ProviderRegistry::When::Reload); !applied)
+    return tl::unexpected(std::move(applied.error()));
+  service_->submit(input::PolicyChanged{wanted.failover}, nullptr);
+  logger_.set_level(wanted.log.level);
+  logger_.set_format(wanted.log.format);
+  config_ = std::move(wanted);
+  return {};
+}
+
+Result<std::string> ControlPlane::metrics_text() {
+  auto status = service_->status(kScrapeAnswer);
+  if (!status) return tl::unexpected(std::move(status.error()));
+  SampleSources sources;
+  sources.status = &*status;
+  sources.hub = hub_->stats();
+  sources.consumers = hub_->consumers();
+  sources.revision = registry_->view()->revision;
+  sources.commands_queued = service_->commands_waiting();
+  sources.uptime = clock_.now() - started_;
+  return metrics_.expose(make_sample(sources));
+}
+
+Result<void> ControlPlane::alive() {
+  if (service_->settle(kLiveAnswer)) return {};
+  return fail(ErrorCode::Timeout, "the service thread does not answer");
+}
+
+}  // namespace rollcall

@@ -412,16 +412,24 @@ Result<void> ProviderRegistry::ask_backends(const View& base, const RegistryWrit
 Result<Revision> ProviderRegistry::commit(const View& base, const Proposal& proposal) {
   const auto before = descriptors_of(base.providers);
   const auto after = descriptors_of(proposal.next);
-  if (proposal.next == base.providers && proposal.release_holds.empty()) return base.revision;
+  if (proposal.next == base.providers && proposal.release_holds.empty() && !store_unsure_) {
+    return base.revision;
+  }
   if (auto saved = save_observed(base, proposal); !saved) {
     return tl::unexpected(std::move(saved.error()));
   }
   auto next = std::make_shared<View>();
   next->revision = base.revision;
   next->providers = proposal.next;
-  if (before != after) {
+  // After an unknown outcome even "nothing changes" must be stored before it is answered: the disk
+  // may hold what an earlier, refused write wanted.
+  if (before != after || store_unsure_) {
     auto stored = store_.save(after, base.revision);
-    if (!stored) return tl::unexpected(std::move(stored.error().error));
+    if (!stored) {
+      store_unsure_ = store_unsure_ || stored.error().unknown;
+      return tl::unexpected(std::move(stored.error().error));
+    }
+    store_unsure_ = false;
     next->revision = *stored;
   }
   Listener listener;

@@ -126,6 +126,7 @@ class ProviderRegistry {
   StateFiles* const state_;
   const ProviderValidator& validator_;
   ObservedProviders observed_on_disk_;  // the writer's
+  bool store_unsure_ = false;           // the writer's: an outcome is unknown (SPEC 7)
 
   mutable std::mutex mutex_;  // guards what follows; held for a few instructions only
   std::condition_variable write_ended_;

@@ -20,6 +20,18 @@
 
 namespace rollcall {
 
+struct SourcePosition {
+  std::uint32_t line = 0;    // from 1; 0: not from a document
+  std::uint32_t column = 0;  // from 1; in bytes (JSON) or characters (YAML)
+};
+
+// A key that an object holds twice.
+struct RepeatedKey {
+  std::string path;  // "failover.timeout"
+  SourcePosition position;
+  SourcePosition first;
+};
+
 // What a reader accepts, and which code its refusals carry: INVALID_CONFIG for what an operator
 // wrote, STORE_CORRUPTED for state files, MALFORMED_RESPONSE for backends. A document above
 // max_bytes is LIMIT_EXCEEDED, whatever `code` says.
@@ -28,11 +40,9 @@ struct ReadLimits {
   int max_depth = limits::kMaxDepth;  // a scalar has depth 0, [] and {} have 1
   std::size_t max_values = limits::kMaxDocumentValues;
   ErrorCode code = ErrorCode::InvalidConfig;
-};
-
-struct SourcePosition {
-  std::uint32_t line = 0;    // from 1; 0: not from a document
-  std::uint32_t column = 0;  // from 1; in bytes (JSON) or characters (YAML)
+  // A repeated key ends the reading with an error, unless this is set: then the repetitions are
+  // noted there, the first value stands, and reading goes on, so that all problems can be told.
+  std::vector<RepeatedKey>* repeated = nullptr;
 };
 
 struct JsonMember;

@@ -66,30 +66,59 @@ bool TreeBuilder::add(JsonValue value) {
   return true;
 }
 
-bool TreeBuilder::check_keys_unique(const JsonValue::Object& members) {
-  const auto repeated = [&](const JsonMember& first, const JsonMember& second) {
-    return fail(second.key_position,
-                "each key once (first on line " + std::to_string(first.key_position.line) + ")",
-                "key " + printable(second.key, limits::kMaxProblemValueBytes - 16) + " again");
-  };
+std::string TreeBuilder::path_of(const std::string& key) const {
+  std::string path;
+  for (const Open& open : open_) {
+    if (!open.object) {
+      path += "[" + std::to_string(open.items.size()) + "]";
+    } else {
+      path += (path.empty() ? "" : ".") + open.members.back().key;
+    }
+  }
+  return path + (path.empty() ? "" : ".") + key;
+}
+
+// Whether reading may go on.
+bool TreeBuilder::repeated(const JsonMember& first, const JsonMember& second) {
+  if (limits_.repeated != nullptr && limits_.repeated->size() < limits::kMaxProblems) {
+    limits_.repeated->push_back({path_of(second.key), second.key_position, first.key_position});
+    return true;
+  }
+  return fail(second.key_position,
+              "each key once (first on line " + std::to_string(first.key_position.line) + ")",
+              "key " + printable(second.key, limits::kMaxProblemValueBytes - 16) + " again");
+}
+
+// Repetitions that may stay are taken out of `members`: the first one stands.
+bool TreeBuilder::check_keys_unique(JsonValue::Object& members) {
+  std::vector<std::size_t> again;
   if (members.size() <= kFewKeys) {
     for (std::size_t i = 1; i < members.size(); ++i) {
       for (std::size_t j = 0; j < i; ++j) {
-        if (members[i].key == members[j].key) return repeated(members[j], members[i]);
+        if (members[i].key != members[j].key) continue;
+        if (!repeated(members[j], members[i])) return false;
+        again.push_back(i);
+        break;
       }
     }
-    return true;
+  } else {
+    std::vector<std::size_t> order(members.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      const int compared = members[a].key.compare(members[b].key);
+      return compared != 0 ? compared < 0 : a < b;
+    });
+    for (std::size_t i = 1; i < order.size(); ++i) {
+      const JsonMember& before = members[order[i - 1]];
+      const JsonMember& after = members[order[i]];
+      if (before.key != after.key) continue;
+      if (!repeated(before, after)) return false;
+      again.push_back(order[i]);
+    }
+    std::sort(again.begin(), again.end());
   }
-  std::vector<std::size_t> order(members.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    const int compared = members[a].key.compare(members[b].key);
-    return compared != 0 ? compared < 0 : a < b;
-  });
-  for (std::size_t i = 1; i < order.size(); ++i) {
-    const JsonMember& before = members[order[i - 1]];
-    const JsonMember& after = members[order[i]];
-    if (before.key == after.key) return repeated(before, after);
+  for (; !again.empty(); again.pop_back()) {
+    members.erase(members.begin() + static_cast<std::ptrdiff_t>(again.back()));
   }
   return true;
 }

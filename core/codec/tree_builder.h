@@ -42,7 +42,9 @@ class TreeBuilder {
   };
   bool add(JsonValue value);
   bool count(SourcePosition position);
-  bool check_keys_unique(const JsonValue::Object& members);
+  bool check_keys_unique(JsonValue::Object& members);
+  bool repeated(const JsonMember& first, const JsonMember& second);
+  std::string path_of(const std::string& key) const;  // below what is open
 
   ReadLimits limits_;
   std::vector<Open> open_;

@@ -34,7 +34,15 @@ class Loader {
  private:
   void read_file() {
     config_.from_file = true;
-    auto document = parse_document(sources_.text);
+    std::vector<RepeatedKey> repeated;
+    ReadLimits read_limits;
+    read_limits.repeated = &repeated;
+    auto document = parse_document(sources_.text, read_limits);
+    for (const RepeatedKey& key : repeated) {
+      problems_.add(key.path, "the key again",
+                    "each key once (first on line " + std::to_string(key.first.line) + ")",
+                    key.position);
+    }
     if (!document) {
       const ProvisioningError& error = document.error();
       if (error.problems.empty()) problems_.add("", "", error.message);

@@ -242,16 +242,26 @@ TEST_F(ConfigTest, EveryMistakeIsNamedWithItsLine) {
   }
 }
 
-TEST_F(ConfigTest, RepeatedKeysAreAnErrorWithTheirLine) {
+TEST_F(ConfigTest, RepeatedKeysAreErrorsWithTheirLinesBesideAllOthers) {
   for (const auto& [text, line] : std::vector<std::pair<std::string, std::string>>{
            {"cluster: a\nlog: {level: info}\ncluster: b\n", "line 3"},
-           {"log:\n  level: info\n  level: debug\n", "line 3"},
            {"{\"cluster\":\"a\",\n\"cluster\":\"b\"}", "line 2"}}) {
     const auto config = load(text);
     ASSERT_FALSE(config) << text;
     EXPECT_EQ(config.error().code, ErrorCode::InvalidConfig);
     EXPECT_THAT(config.error().message, HasSubstr(line)) << text;
   }
+  EXPECT_THAT(problems("log:\n  level: info\n  level: loud\n  level: debug\nhub: {log_bytes: 1}\n"
+                       "hub: {}\nproviders:\n  - {id: a, kind: in-memory,\n     id: b}\n"),
+              UnorderedElementsAre(
+                  "log.level: the key again: each key once (first on line 2) (line 3)",
+                  "log.level: the key again: each key once (first on line 2) (line 4)",
+                  "hub: the key again: each key once (first on line 5) (line 6)",
+                  "providers[0].id: the key again: each key once (first on line 8) (line 9)",
+                  HasSubstr("hub.log_bytes: 1: a size from 1MiB to 4GiB (line 5)")));
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "cluster: a\n";
+  EXPECT_EQ(problems(many).size(), limits::kMaxProblems);
 }
 
 TEST_F(ConfigTest, AllProblemsAreToldTogether) {

@@ -45,7 +45,8 @@ void diagnose_topology(const v1::GetStatusResponse& status, std::vector<Finding>
   } else if (status.availability() == v1::AVAILABILITY_EMPTY) {
     findings.push_back(
         {"The active provider " + active + " says that there are no members: placement is paused.",
-         "look at its backend, or `rollcall switch ID` to a provider with members"});
+         "look at its backend (in-memory: rollcall member join ID HOST:PORT), or rollcall switch "
+         "ID"});
   } else if (status.stale()) {
     findings.push_back({"The topology (" + kept + ") is served stale until a provider confirms it.",
                         "rollcall providers list"});
@@ -103,7 +104,8 @@ std::string topology_line(const v1::GetStatusResponse& status) {
   std::string text(to_string(client::availability_from_wire(status.availability())));
   if (status.stale()) text += ", stale";
   text += ", " + members_text(status) + ", confirmed " + ms_text(status.age_ms()) + " ago";
-  if (!status.availability_reason().empty()) {
+  if (!status.availability_reason().empty() &&
+      status.availability() != v1::AVAILABILITY_AVAILABLE) {
     text += "; " + shown(status.availability_reason());
   }
   return text;

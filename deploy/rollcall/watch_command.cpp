@@ -20,6 +20,8 @@ class Printer : public client::TopologyListener {
 
   void on_event(const v1::ClusterEvent& event) override {
     if (done() || (event.has_bookmark() && !flags_.bookmarks)) return;
+    // A person wants to see a snapshot once; a program wants all of it.
+    if (event.has_snapshot() && !event.snapshot().last() && !terminal_.json) return;
     const ExitCode code = terminal_.print(terminal_.json ? event_json(event)
                                                          : Result<std::string>(event_text(event)));
     if (code != ExitCode::Ok) return end(code);

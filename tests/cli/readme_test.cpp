@@ -72,8 +72,7 @@ TEST(ReadmeTest, TheHashVectorsAreTheTestedOnes) { expect_section("hash", hash_t
 TEST(ReadmeTest, R5_5_EveryErrorCodeHasItsRow) {
   const std::string readme = read_file(readme_path());
   for (std::size_t i = 1; i <= kErrorCodeCount; ++i) {
-    const std::string row =
-        "\n| `" + std::string(to_string(static_cast<ErrorCode>(i))) + "` | ";
+    const std::string row = "\n| `" + std::string(to_string(static_cast<ErrorCode>(i))) + "` | ";
     EXPECT_NE(readme.find(row), std::string::npos) << row;
   }
 }

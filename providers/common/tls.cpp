@@ -63,6 +63,7 @@ bool refused_us(unsigned long error) {
     case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
     case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
     case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+    case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
       return true;
@@ -241,6 +242,17 @@ Result<std::size_t> TlsSession::read(char* into, std::size_t size, MonoTime dead
   }
 }
 
+// With TLS 1.3 the peer judges our certificate after the handshake is over for us. Its alert then
+// waits to be read while our write finds the connection closed.
+Result<void> TlsSession::why_closed(Result<void> otherwise) {
+  ERR_clear_error();
+  char byte = 0;
+  const int n = SSL_read(parts_->ssl.get(), &byte, 1);
+  const bool refused = n <= 0 && refused_us(ERR_peek_error());
+  if (!refused) return otherwise;
+  return fail(ErrorCode::AuthFailed, "the peer refused our certificate: " + openssl_reason());
+}
+
 Result<void> TlsSession::write(std::string_view data, MonoTime deadline, const Io& io) {
   while (!data.empty()) {
     ERR_clear_error();
@@ -249,7 +261,7 @@ Result<void> TlsSession::write(std::string_view data, MonoTime deadline, const I
     if (n > 0) {
       data.remove_prefix(static_cast<std::size_t>(n));
     } else if (auto ok = await(n, "write", deadline, io); !ok) {
-      return ok;
+      return ok.error().code == ErrorCode::BackendUnavailable ? why_closed(std::move(ok)) : ok;
     }
   }
   return {};

@@ -30,6 +30,7 @@ class TlsSession {
   struct Parts;
   explicit TlsSession(std::unique_ptr<Parts> parts);
   Result<void> await(int ssl_result, std::string_view what, MonoTime deadline, const Io& io);
+  Result<void> why_closed(Result<void> otherwise);
 
   std::unique_ptr<Parts> parts_;
 };

@@ -123,7 +123,7 @@ Result<void> ControlPlane::start_service() {
   });
   service_->start(std::move(first), std::move(*entries));
   hub_threads_ = std::make_unique<HubThreads>(*hub_, clock_, [this](Duration took) {
-    metrics_.snapshot_encoded(hub_->stats().snapshots.bytes, took);
+    metrics_.snapshot_encoded(took);
   });
   return {};
 }

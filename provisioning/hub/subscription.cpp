@@ -190,6 +190,7 @@ Subscription::Step Subscription::send_last_chunk(Next& out, MonoTime now) {
 // The last part of a snapshot at cursor_.after is on its way.
 void Subscription::after_snapshot() {
   version_.reset();
+  hub_.traffic_.snapshot(counted_as());
   meter_->position.store(cursor_.after.value());
   if (kind_ != Kind::Watch) {
     state_ = State::Ended;
@@ -211,6 +212,7 @@ Subscription::Step Subscription::resync() {
 
 Subscription::Step Subscription::follow(Next& out, std::size_t max_bytes, MonoTime now) {
   const bool closing = hub_.closing_.load();  // before reading: nothing is published after it
+  const std::uint64_t before = cursor_.after.value();
   auto read = hub_.log_.read(cursor_, max_bytes);
   switch (read.status) {
     case EventLog::Read::Reset:
@@ -220,7 +222,7 @@ Subscription::Step Subscription::follow(Next& out, std::size_t max_bytes, MonoTi
       out.slice_count = 1;
       meter_->position.store(cursor_.after.value());
       if (bookmark_due_ && !cursor_.at_reset && bookmark(out.slices[1])) out.slice_count = 2;
-      return sent(out, now);
+      return sent(out, now, cursor_.after.value() - before);
     case EventLog::Read::AtHead: break;
   }
   const MonoTime due = last_sent_ + hub_.options_.bookmark_every;
@@ -248,7 +250,8 @@ bool Subscription::bookmark(Slice& out) {
   return true;
 }
 
-Subscription::Step Subscription::sent(Next& out, MonoTime now) {
+Subscription::Step Subscription::sent(Next& out, MonoTime now, std::uint64_t events) {
+  hub_.traffic_.batch(counted_as(), events, out.bytes());
   out.outcome = Outcome::Batch;
   last_sent_ = now;
   meter_->writing_since.store(now.time_since_epoch().count());
@@ -262,6 +265,9 @@ Subscription::Step Subscription::wait(std::uint8_t what, std::optional<MonoTime>
 }
 
 Subscription::Step Subscription::finish(Next& out, std::optional<ProvisioningError> error) {
+  if (kind_ == Kind::Watch && state_ != State::Ended) {
+    hub_.traffic_.ended(request_.bridge, error ? std::optional(error->code) : std::nullopt);
+  }
   state_ = State::Ended;
   out.outcome = Outcome::Ended;
   out.error = std::move(error);

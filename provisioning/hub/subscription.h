@@ -120,7 +120,9 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   Step follow(Next& out, std::size_t max_bytes, MonoTime now);
 
   Step finish(Next& out, std::optional<ProvisioningError> error);
-  Step sent(Next& out, MonoTime now);
+  Step sent(Next& out, MonoTime now, std::uint64_t events = 0);
+  // For the counters: one snapshot alone is what partition asks for.
+  Bridge counted_as() const { return kind_ == Kind::Watch ? request_.bridge : Bridge::Partition; }
   Step wait(std::uint8_t what, std::optional<MonoTime> due);
   Step resync();
   void after_snapshot();

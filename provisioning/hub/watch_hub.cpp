@@ -144,7 +144,10 @@ void WatchHub::remove(Subscription& subscription) {
 
 Result<void> WatchHub::acknowledge(const std::string& consumer_id, Epoch epoch, SeqNo seq) {
   auto result = consumers_.acknowledge(consumer_id, epoch, seq, head());
-  if (result) placement_changed();
+  if (result) {
+    traffic_.acknowledged(Bridge::Placement);
+    placement_changed();
+  }
   return result;
 }
 
@@ -161,6 +164,7 @@ HubStats WatchHub::stats() const {
   stats.resyncs = resyncs_.load();
   stats.replaced_streams = replaced_.load();
   stats.stalled_streams = stalled_.load();
+  stats.traffic = traffic_.read();
   return stats;
 }
 

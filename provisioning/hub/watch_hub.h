@@ -27,6 +27,7 @@
 #include "provisioning/hub/consumer_table.h"
 #include "provisioning/hub/encoders.h"
 #include "provisioning/hub/event_log.h"
+#include "provisioning/hub/hub_traffic.h"
 #include "provisioning/hub/mutex.h"
 #include "provisioning/hub/snapshot_store.h"
 #include "provisioning/hub/subscription.h"
@@ -52,6 +53,7 @@ struct HubStats {
   std::uint64_t resyncs = 0;           // streams that fell off the log or met a reset
   std::uint64_t replaced_streams = 0;
   std::uint64_t stalled_streams = 0;   // ended by kWriteStall
+  HubTraffic::Totals traffic;          // by bridge
 };
 
 class WatchHub {
@@ -150,6 +152,7 @@ class WatchHub {
   std::atomic<std::uint64_t> resyncs_{0};
   std::atomic<std::uint64_t> replaced_{0};
   std::atomic<std::uint64_t> stalled_{0};
+  HubTraffic traffic_;
 };
 
 }  // namespace rollcall

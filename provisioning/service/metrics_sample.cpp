@@ -71,6 +71,12 @@ MetricsSample make_sample(const SampleSources& sources) {
   s.log_bytes = sources.hub.log.bytes;
   s.log_events = static_cast<std::size_t>(sources.hub.log.events);
   s.snapshot_versions = sources.hub.snapshots.versions;
+  s.snapshot_bytes = sources.hub.snapshots.bytes;
+  for (std::size_t i = 0; i < sources.hub.traffic.size(); ++i) {
+    const BridgeTraffic& t = sources.hub.traffic[i];
+    s.traffic.push_back({to_string(static_cast<Bridge>(i + 1)), t.batches, t.events, t.bytes,
+                         t.snapshots, t.acknowledgements, t.ended});
+  }
   s.commands_queued = sources.commands_queued;
   s.abandoned_streams = status.abandoned_streams;
   s.uptime_seconds = seconds(sources.uptime);

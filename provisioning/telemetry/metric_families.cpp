@@ -140,6 +140,31 @@ void add_consumers(Families& out, const MetricsSample& sample,
   }
 }
 
+void add_traffic(Families& out, const MetricsSample& sample) {
+  using T = MetricsSample::Traffic;
+  const auto each = [&](std::string_view name, std::uint64_t T::*count) {
+    FamilyBuilder family(name);
+    for (const T& t : sample.traffic) {
+      family.add(static_cast<double>(t.*count), {std::string(t.bridge)});
+    }
+    out.push_back(std::move(family).take());
+  };
+  each("rollcall_batches_sent_total", &T::batches);
+  each("rollcall_events_sent_total", &T::events);
+  each("rollcall_sent_bytes_total", &T::bytes);
+  each("rollcall_snapshots_sent_total", &T::snapshots);
+  each("rollcall_acknowledgements_total", &T::acknowledgements);
+  FamilyBuilder ended("rollcall_subscribers_ended_total");
+  for (const T& t : sample.traffic) {
+    for (std::size_t i = 0; i < t.ended.size(); ++i) {
+      if (i != 0 && t.ended[i] == 0) continue;
+      const std::string_view code = i == 0 ? "OK" : to_string(static_cast<ErrorCode>(i));
+      ended.add(static_cast<double>(t.ended[i]), {std::string(t.bridge), std::string(code)});
+    }
+  }
+  out.push_back(std::move(ended).take());
+}
+
 }  // namespace
 
 std::vector<std::string> label_names(const MetricInfo& info) {
@@ -185,6 +210,7 @@ std::vector<prometheus::MetricFamily> sample_families(
   add_providers(out, sample);
   add_topology(out, sample);
   add_consumers(out, sample, consumer_label);
+  add_traffic(out, sample);
   gauge(out, "rollcall_boot_number", static_cast<double>(sample.epoch.value() >> kEpochBootShift));
   gauge(out, "rollcall_event_sequence", static_cast<double>(sample.seq_no.value() & kSequenceMask));
   gauge(out, "rollcall_registry_revision", static_cast<double>(sample.revision.value()));
@@ -192,6 +218,7 @@ std::vector<prometheus::MetricFamily> sample_families(
   gauge(out, "rollcall_log_bytes", number(sample.log_bytes));
   gauge(out, "rollcall_log_events", number(sample.log_events));
   gauge(out, "rollcall_snapshot_versions", number(sample.snapshot_versions));
+  gauge(out, "rollcall_snapshot_bytes", number(sample.snapshot_bytes));
   gauge(out, "rollcall_commands_queued", number(sample.commands_queued));
   gauge(out, "rollcall_abandoned_streams", number(sample.abandoned_streams));
   gauge(out, "rollcall_uptime_seconds", sample.uptime_seconds);

@@ -7,7 +7,6 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <locale>
@@ -121,31 +120,11 @@ class ProvisioningMetrics::Impl {
   Counter writes_{registry_, "rollcall_store_writes_total"};
   Counter reloads_{registry_, "rollcall_reloads_total"};
   Counter encoded_{registry_, "rollcall_snapshots_encoded_total"};
-  Counter encoded_bytes_{registry_, "rollcall_snapshot_encoded_bytes_total"};
-  Counter batches_{registry_, "rollcall_batches_sent_total"};
-  Counter events_sent_{registry_, "rollcall_events_sent_total"};
-  Counter bytes_sent_{registry_, "rollcall_sent_bytes_total"};
-  Counter snapshots_sent_{registry_, "rollcall_snapshots_sent_total"};
-  Counter ended_{registry_, "rollcall_subscribers_ended_total"};
-  Counter acknowledgements_{registry_, "rollcall_acknowledgements_total"};
   Counter requests_{registry_, "rollcall_requests_total"};
   Histogram latency_{registry_, "rollcall_snapshot_latency_seconds"};
   Histogram check_seconds_{registry_, "rollcall_connectivity_check_seconds"};
   Histogram write_seconds_{registry_, "rollcall_store_write_seconds"};
   Histogram encode_seconds_{registry_, "rollcall_snapshot_encode_seconds"};
-
-  // What is counted for each batch of each subscriber takes no lock: the series never go away.
-  struct Bridge {
-    std::string_view name;
-    prometheus::Counter& batches;
-    prometheus::Counter& events;
-    prometheus::Counter& bytes;
-  };
-  Bridge bridge(const char* name) {
-    return {name, batches_.at({name}), events_sent_.at({name}), bytes_sent_.at({name})};
-  }
-  const std::array<Bridge, 3> bridges_{bridge("placement"), bridge("partition"),
-                                       bridge("remoting")};
 
   BoundedNames providers_{limits::kMaxProviders, [this](const std::string& gone) {
                             for (Counter* counter : {&failovers_, &interruptions_, &holds_}) {
@@ -168,7 +147,7 @@ ProvisioningMetrics::ProvisioningMetrics(std::string_view version)
     impl_->events_.at({event});
   }
   for (const char* outcome : {"ok", "refused"}) impl_->reloads_.at({outcome});
-  for (Counter* counter : {&impl_->encoded_, &impl_->encoded_bytes_}) counter->at({});
+  impl_->encoded_.at({});
   for (Histogram* histogram : {&impl_->latency_, &impl_->check_seconds_, &impl_->encode_seconds_}) {
     histogram->at({});
   }
@@ -207,11 +186,6 @@ void ProvisioningMetrics::connectivity_checked(std::optional<ErrorCode> error, D
   impl_->check_seconds_.at({}).Observe(seconds(took));
 }
 
-void ProvisioningMetrics::provider_removed(const ProviderId& provider) {
-  const std::lock_guard lock(impl_->mutex_);
-  impl_->providers_.forget(provider.str());
-}
-
 void ProvisioningMetrics::store_written(std::string_view file, StoreOutcome outcome,
                                         Duration took) {
   const char* text = outcome == StoreOutcome::Ok       ? "ok"
@@ -227,36 +201,10 @@ void ProvisioningMetrics::reloaded(bool ok) {
   impl_->reloads_.at({ok ? "ok" : "refused"}).Increment();
 }
 
-void ProvisioningMetrics::snapshot_encoded(std::size_t bytes, Duration took) {
+void ProvisioningMetrics::snapshot_encoded(Duration took) {
   const std::lock_guard lock(impl_->mutex_);
   impl_->encoded_.at({}).Increment();
-  impl_->encoded_bytes_.at({}).Increment(static_cast<double>(bytes));
   impl_->encode_seconds_.at({}).Observe(seconds(took));
-}
-
-void ProvisioningMetrics::batch_sent(std::string_view bridge, std::size_t events,
-                                     std::size_t bytes) {
-  for (const Impl::Bridge& one : impl_->bridges_) {
-    if (one.name != bridge) continue;
-    one.batches.Increment();
-    one.events.Increment(static_cast<double>(events));
-    one.bytes.Increment(static_cast<double>(bytes));
-  }
-}
-
-void ProvisioningMetrics::snapshot_sent(std::string_view bridge) {
-  const std::lock_guard lock(impl_->mutex_);
-  impl_->snapshots_sent_.at({std::string(bridge)}).Increment();
-}
-
-void ProvisioningMetrics::subscriber_ended(std::string_view bridge, std::optional<ErrorCode> code) {
-  const std::lock_guard lock(impl_->mutex_);
-  impl_->ended_.at({std::string(bridge), code_text(code)}).Increment();
-}
-
-void ProvisioningMetrics::acknowledged(std::string_view bridge) {
-  const std::lock_guard lock(impl_->mutex_);
-  impl_->acknowledgements_.at({std::string(bridge)}).Increment();
 }
 
 void ProvisioningMetrics::request(std::string_view method, std::optional<ErrorCode> error) {

@@ -53,8 +53,21 @@ struct MetricsSample {
     std::uint64_t unacknowledged_events = 0;  // head − acknowledged, if it acknowledges
   };
 
+  // What a bridge's streams were sent since the start: counters, kept by whoever sends.
+  struct Traffic {
+    std::string_view bridge;  // static storage
+    std::uint64_t batches = 0;
+    std::uint64_t events = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t snapshots = 0;
+    std::uint64_t acknowledgements = 0;
+    // [0]: in order or by the client; [code]: with that error.
+    std::array<std::uint64_t, kErrorCodeCount + 1> ended{};
+  };
+
   std::vector<Provider> providers;
   std::vector<Consumer> consumers;
+  std::vector<Traffic> traffic;
 
   bool has_topology = false;
   std::array<std::size_t, kNodeStatusCount> members_by_status{};  // index: status - 1
@@ -75,6 +88,7 @@ struct MetricsSample {
   std::size_t log_bytes = 0;
   std::size_t log_events = 0;
   std::size_t snapshot_versions = 0;
+  std::size_t snapshot_bytes = 0;  // of those
   std::size_t commands_queued = 0;
   std::size_t abandoned_streams = 0;
   double uptime_seconds = 0;
@@ -105,21 +119,14 @@ class ProvisioningMetrics {
   void stream_interrupted(const ProviderId& provider, std::string_view code);  // or "ENDED"
   void validation_hold(const ProviderId& provider);
   void connectivity_checked(std::optional<ErrorCode> error, Duration took);
-  // Forgets the name, so that another provider may use its place. Its counters go with it.
-  void provider_removed(const ProviderId& provider);
 
   // --- store and configuration ---
   // `file`: static storage, "providers.jsonl" …
   void store_written(std::string_view file, StoreOutcome outcome, Duration took);
   void reloaded(bool ok);
 
-  // --- hub and bridges ---
-  void snapshot_encoded(std::size_t bytes, Duration took);
-  // `bridge`: static storage. A batch was handed to the transport.
-  void batch_sent(std::string_view bridge, std::size_t events, std::size_t bytes);
-  void snapshot_sent(std::string_view bridge);  // to a subscriber that could not resume
-  void subscriber_ended(std::string_view bridge, std::optional<ErrorCode> code);
-  void acknowledged(std::string_view bridge);
+  // --- hub and bridges; what their streams carry is in the sample ---
+  void snapshot_encoded(Duration took);
   // `method`: static storage, "RegisterProvider"; one of a bounded set.
   void request(std::string_view method, std::optional<ErrorCode> error);
 

@@ -428,5 +428,34 @@ TEST(WatchHub, ConsumersConvergeForManySeeds) {
   }
 }
 
+TEST(WatchHub, WhatWasSentIsCountedByBridge) {
+  TestHub hub;
+  hub.publish(10);
+  Stream fresh = open_stream(hub, "fresh");
+  Stream resumed = open_stream(hub, "resumed", kEpoch, seq(4));
+  fresh.drain(hub);
+  resumed.drain(hub);
+  hub.publish(3);
+  fresh.drain(hub);
+  resumed.drain(hub);
+  const auto before = hub.hub.stats().traffic;
+  const BridgeTraffic& sent = before[static_cast<std::size_t>(fresh.sub->bridge()) - 1];
+  EXPECT_EQ(sent.events, fresh.consumer.events() + resumed.consumer.events());
+  EXPECT_EQ(sent.events, 3u + 9u);
+  EXPECT_EQ(sent.snapshots, 1u);
+  EXPECT_GE(sent.batches, 5u);
+  EXPECT_GT(sent.bytes, 0u);
+  EXPECT_EQ(sent.ended[0], 0u);
+
+  fresh.sub->close();
+  fresh.drain(hub);
+  fresh.drain(hub);  // asked once more, it is counted once
+  hub.hub.close();
+  resumed.drain(hub);
+  const auto after = hub.hub.stats().traffic[static_cast<std::size_t>(fresh.sub->bridge()) - 1];
+  EXPECT_EQ(after.ended[0], 1u);
+  EXPECT_EQ(after.ended[static_cast<std::size_t>(ErrorCode::ShuttingDown)], 1u);
+}
+
 }  // namespace
 }  // namespace rollcall::testing_hub

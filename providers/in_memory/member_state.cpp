@@ -9,11 +9,13 @@
 
 namespace rollcall {
 namespace {
+
 // How far a stream may fall behind before it takes the whole list: a stream is behind only while
 // its thread hands over one answer.
 constexpr std::size_t kMaxRecent = 4096;
-constexpr std::size_t kMaxBucketFileBytes = 64u
-                                            << 20;  // a bucket of limits::kMaxMembers / 256 ≪ this
+constexpr std::size_t kMaxBucketFileBytes = 64u << 20;  // far above limits::kMaxMembers / 256
+
+std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 }  // namespace
 
@@ -26,6 +28,13 @@ Result<std::shared_ptr<MemberState>> MemberState::open(FileSystem& files, std::s
   std::shared_ptr<MemberState> state(new MemberState(files, std::move(directory)));
   if (auto made = files.make_directory(state->directory_); !made) {
     return tl::unexpected(std::move(made.error()));
+  }
+  // An earlier life may have ended between making the directories and syncing what holds them.
+  const std::string all = parent_of(state->directory_);
+  for (const std::string& holder : {all, parent_of(all)}) {
+    if (auto synced = files.sync_directory(holder); !synced) {
+      return tl::unexpected(std::move(synced.error()));
+    }
   }
   if (auto loaded = state->load(); !loaded) return tl::unexpected(std::move(loaded.error()));
   return state;
@@ -57,6 +66,12 @@ Result<void> MemberState::load() {
 Result<void> MemberState::store(std::size_t number, const Bucket& bucket) {
   auto text = encode_bucket(bucket);
   if (!text) return tl::unexpected(std::move(text.error()));
+  if (text->size() > kMaxBucketFileBytes) {  // what load() would refuse
+    return fail(ErrorCode::LimitExceeded, bucket_file_name(number) + " would hold " +
+                                              std::to_string(text->size()) +
+                                              " bytes of members, above the limit of " +
+                                              std::to_string(kMaxBucketFileBytes));
+  }
   auto written = write_atomically(files_, directory_, bucket_file_name(number), *text);
   uncertain_[number] = !written && written.error().unknown;
   if (!written) return tl::unexpected(std::move(written.error().error));

@@ -83,6 +83,24 @@ TEST_F(FileProvider, FollowsTheSwapOfAConfigMap) {
   EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a]");
 }
 
+TEST_F(FileProvider, APollSeesWhatInotifyDoesNot) {
+  // A chain of links: the directory of the one in the middle is not watched.
+  for (const char* name : {"links", "v1", "v2"}) std::filesystem::create_directory(at(name));
+  write_in_place(at("v1/list"), kOne);
+  write_in_place(at("v2/list"), kTwo);
+  std::filesystem::create_symlink("../v1/list", at("links/current"));
+  std::filesystem::create_symlink("links/current", path_);
+  ProviderDescriptor d = descriptor("20");
+  d.watch_params["attest_ms"] = "5000";
+  auto provider = make_file_factory()->create(d, {&clock_, nullptr, ""});
+  ASSERT_TRUE(provider.has_value());
+  StreamReader stream((*provider)->stream());
+  EXPECT_EQ(to_text(stream.next()), "snapshot[a]");
+  std::filesystem::create_symlink("../v2/list", at("links/next"));
+  ASSERT_EQ(0, ::rename(at("links/next").c_str(), at("links/current").c_str()));
+  EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[a b]");
+}
+
 TEST_F(FileProvider, AttestsThatNothingChanged) {
   write_in_place(path_, kOne);
   StreamReader stream(create()->stream());

@@ -49,7 +49,7 @@ class TopologyListener {
   // An acknowledgement that the sidecar did not take; it is sent again with the next position.
   virtual void on_acknowledge_failed(const ProvisioningError&) {}
   // Each message that was taken, as it came, before what it causes above: log entries once and in
-  // order, snapshot chunks and bookmarks.
+  // order (those that a snapshot stands for don't come), snapshot chunks and bookmarks.
   virtual void on_event(const v1::ClusterEvent&) {}
 };
 

@@ -56,6 +56,7 @@ struct SubscriberOptions {
   Position resume_at;        // Keep::Position: the newest event applied; none: from a snapshot
   BackoffPolicy backoff;
   std::uint64_t seed = 0;  // of the jitter; 0: drawn from the system
+  // A stream that says nothing for so long is dead. More than the sidecar's hub.bookmark_every.
   std::chrono::milliseconds silence = limits::kSilence;
 };
 

@@ -245,6 +245,11 @@ class Connection {
   void take(const v1::ClusterEvent& event) {
     const Step step = replica_.apply(event);
     consumer_.hear(step.notices, Epoch(event.epoch()));
+    if (step.verdict == Verdict::Applied) {
+      std::uint64_t& newest = applied_[event.epoch()];
+      EXPECT_GT(event.seq_no(), newest) << "an entry was applied twice";
+      newest = event.seq_no();
+    }
     check();
     if (step.verdict == Verdict::Resync) open();
   }
@@ -263,7 +268,8 @@ class Connection {
   Consumer consumer_;
   std::deque<v1::ClusterEvent> chunks_;
   Epoch epoch_;
-  std::uint64_t next_ = 0;  // sequence number of the next entry to send
+  std::uint64_t next_ = 0;                          // sequence number of the next entry to send
+  std::map<std::uint64_t, std::uint64_t> applied_;  // the newest of each epoch
   Epoch corrupted_in_;
 };
 

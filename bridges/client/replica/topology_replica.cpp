@@ -227,7 +227,8 @@ Step TopologyReplica::apply_entry(const v1::ClusterEvent& event) {
                   "event " + std::to_string(at.seq_no.value()) + " followed event " +
                       std::to_string(here.value()));
   }
-  step.verdict = Verdict::Applied;
+  // What a second copy follows again was told when it came first.
+  step.verdict = at.seq_no <= view_.position.seq_no ? Verdict::Ignored : Verdict::Applied;
   if (event.event_case() == v1::ClusterEvent::kReset) {
     // The position stays before it: whatever breaks now, resuming meets the reset again.
     second_.reset();

@@ -3,7 +3,8 @@
 // a simulator or a test can as well.
 //
 // What it guarantees to whoever acts on its notices:
-//  - every event of the log is told once, in order, however often the connection breaks;
+//  - every event of the log is told once, in order, however often the connection breaks; those that
+//    a snapshot stands for are told as the difference that it makes;
 //  - the members it holds are those the sidecar had at position(): proved by the hash that travels
 //    with every event, at a cost of O(change · log members);
 //  - joins and leaves that happened while it wasn't listening are told as if it had been;

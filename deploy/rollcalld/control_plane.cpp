@@ -64,10 +64,21 @@ Result<void> ControlPlane::open_registry() {
   const ProviderContext context{&clock_, &files_, directory_->path()};
   validator_ = std::make_unique<ProviderValidator>(*catalog_, context,
                                                    config_.admission.connectivity_deadline);
+  validator_->set_on_checked(
+      [this](const ProviderId&, std::optional<ErrorCode> error, Duration took) {
+        metrics_.connectivity_checked(error, took);
+      });
   store_ = std::make_unique<FileProviderStore>(files_, directory_->path());
   auto registry = ProviderRegistry::open(*store_, state_.get(), *validator_);
   if (!registry) return tl::unexpected(std::move(registry.error()));
   registry_ = std::move(*registry);
+  registry_->set_on_stored(
+      clock_, [this](std::string_view file, const WriteOutcome* failure, Duration took) {
+        const auto outcome = failure == nullptr ? StoreOutcome::Ok
+                             : failure->unknown ? StoreOutcome::Unknown
+                                                : StoreOutcome::Failed;
+        metrics_.store_written(file, outcome, took);
+      });
   pool_ = std::make_unique<ProviderPool>(*catalog_, context);
   auto applied = config_.from_file ? apply_providers(config_, ProviderRegistry::When::Start)
                                    : registry_->seed_default();

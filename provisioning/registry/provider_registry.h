@@ -22,6 +22,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/descriptor.h"
@@ -69,6 +70,11 @@ class ProviderRegistry {
   using Listener = std::function<void(const std::vector<AcceptedProvider>&, Revision,
                                       const std::vector<ProviderId>& release_holds)>;
 
+  // For the metrics: told of each durable write, on the writing thread. `failure`: null when it
+  // went well.
+  using OnStored =
+      std::function<void(std::string_view file, const WriteOutcome* failure, Duration took)>;
+
   // Loads the stored set. STORE_CORRUPTED, STORE_IO. A stored descriptor whose kind this build
   // lacks or that its kind no longer accepts is an INVALID_CONFIG with all problems: nothing is
   // dropped. `state` may be null (tests): then nothing observed survives. All arguments outlive the
@@ -78,6 +84,7 @@ class ProviderRegistry {
 
   // Set once, before the first write that it should hear of.
   void set_listener(Listener listener);
+  void set_on_stored(const Clock& clock, OnStored on_stored);
 
   std::shared_ptr<const View> view() const;  // never null; immutable
   std::optional<AcceptedProvider> find(const ProviderId& id) const;
@@ -118,6 +125,7 @@ class ProviderRegistry {
   // By the one writer. Stores what changed, then shows it, then tells the listener.
   Result<Revision> commit(const View& base, const Proposal& proposal);
   Result<void> save_observed(const View& base, const Proposal& proposal);
+  void tell_stored(std::string_view file, MonoTime began, const WriteOutcome* failure) const;
   // Taking turns. False: the set is no longer `base`, and it is nobody's turn.
   Result<bool> begin_write(const std::shared_ptr<const View>& base);
   void end_write();
@@ -125,6 +133,8 @@ class ProviderRegistry {
   ProviderStore& store_;
   StateFiles* const state_;
   const ProviderValidator& validator_;
+  const Clock* clock_ = nullptr;  // with on_stored_
+  OnStored on_stored_;
   ObservedProviders observed_on_disk_;  // the writer's
   bool store_unsure_ = false;           // the writer's: an outcome is unknown (SPEC 7)
 

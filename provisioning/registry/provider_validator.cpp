@@ -32,6 +32,7 @@ struct Question {
   std::mutex mutex;  // guards answer
   std::condition_variable answered;
   std::optional<Result<Capabilities>> answer;
+  Duration took{};
 };
 
 Result<Capabilities> ask(const ProviderFactory& factory, const ProviderDescriptor& d,
@@ -119,8 +120,11 @@ std::vector<Result<Capabilities>> ProviderValidator::check_connectivity(
     }
     try {
       std::thread([question, factory, d, context = context_, deadline] {
+        const MonoTime began = context.clock->now();
         auto answer = ask(*factory, d, context, deadline);
+        const Duration took = context.clock->now() - began;
         const std::lock_guard lock(question->mutex);
+        question->took = took;
         question->answer = std::move(answer);
         question->answered.notify_all();
       }).detach();  // bounded by its deadline; who ignores that is left behind with what it holds
@@ -130,13 +134,21 @@ std::vector<Result<Capabilities>> ProviderValidator::check_connectivity(
     }
   }
   std::vector<Result<Capabilities>> results;
-  for (const auto& question : questions) {
-    std::unique_lock lock(question->mutex);
-    question->answered.wait_until(lock, give_up, [&] { return question->answer.has_value(); });
-    results.push_back(question->answer
-                          ? std::move(*question->answer)
-                          : fail(ErrorCode::Timeout, "the provider did not answer in time"));
-    question->answer.reset();
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    Duration took = connectivity_deadline_;
+    {
+      std::unique_lock lock(questions[i]->mutex);
+      std::optional<Result<Capabilities>>& answer = questions[i]->answer;
+      const bool answered =
+          questions[i]->answered.wait_until(lock, give_up, [&] { return answer.has_value(); });
+      if (answered) took = questions[i]->took;
+      results.push_back(answered ? std::move(*answer)
+                                 : fail(ErrorCode::Timeout, "the provider did not answer in time"));
+      answer.reset();
+    }
+    if (!on_checked_) continue;
+    const auto& result = results.back();
+    on_checked_(set[i].id, result ? std::nullopt : std::optional(result.error().code), took);
   }
   return results;
 }

@@ -8,7 +8,10 @@
 // Threads: any. The catalogue, and what the context points at, live until the process ends.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/descriptor.h"
@@ -23,6 +26,11 @@ class ProviderValidator {
   ProviderValidator(const ProviderCatalog& catalog, ProviderContext context,
                     Duration connectivity_deadline = limits::kConnectivityDeadline,
                     Duration grace = limits::kConnectivityGrace);
+
+  // For the metrics: told of each answer, on the asking thread. Set before the first question.
+  using OnChecked =
+      std::function<void(const ProviderId&, std::optional<ErrorCode> error, Duration took)>;
+  void set_on_checked(OnChecked on_checked) { on_checked_ = std::move(on_checked); }
 
   // Every problem: of the descriptor itself, an unknown kind (with the known ones named), and those
   // of its kind. `field` prefixes the paths ("providers[2]").
@@ -45,6 +53,7 @@ class ProviderValidator {
   const ProviderContext context_;
   const Duration connectivity_deadline_;
   const Duration grace_;
+  OnChecked on_checked_;
 };
 
 }  // namespace rollcall

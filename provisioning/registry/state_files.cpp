@@ -113,8 +113,7 @@ StateFiles::Unknown StateFiles::unknown_of(std::string_view name) {
   return found == unknown_.end() ? Unknown{} : found->second;
 }
 
-// --- boot
-// -------------------------------------------------------------------------------------------
+// --- boot ---
 
 Result<std::optional<std::uint64_t>> StateFiles::read_boot(std::string_view name) {
   std::uint64_t boot = 0;
@@ -183,8 +182,7 @@ Result<std::uint64_t> StateFiles::next_boot() {
   return boot;
 }
 
-// --- blocks
-// -----------------------------------------------------------------------------------------
+// --- blocks ---
 
 Result<BlockTable> StateFiles::load_blocks() {
   BlockTable blocks;
@@ -223,13 +221,15 @@ Result<BlockTable> StateFiles::load_blocks() {
 Result<void> StateFiles::save_blocks(const BlockTable& blocks) {
   const Unknown unknown = unknown_of(kBlocksFile);
   SealedWriter file(kBlocksFormat, unknown.file.header);
-  for (const auto& [id, block] : blocks) {
+  for (const auto& entry : blocks) {  // no structured binding: clang 14 can't capture one
+    const Block& block = entry.second;
+    const std::string& id = entry.first.str();
     file.record([&](JsonWriter& fields) {
-      fields.field("node", id.str())
+      fields.field("node", id)
           .field("incarnation", block.incarnation)
           .field("expires_at_unix_ms", to_unix_ms(block.expires_at))
           .field("recovering", block.recovering);
-      write_fields(found_in(unknown.records, id.str()), fields);
+      write_fields(found_in(unknown.records, id), fields);
     });
   }
   return store(kBlocksFile, std::move(file).finish([&](JsonWriter& fields) {
@@ -237,8 +237,7 @@ Result<void> StateFiles::save_blocks(const BlockTable& blocks) {
   }));
 }
 
-// --- holds
-// ------------------------------------------------------------------------------------------
+// --- holds ---
 
 Result<std::vector<ProviderId>> StateFiles::load_holds() {
   std::vector<ProviderId> held;
@@ -277,8 +276,7 @@ Result<void> StateFiles::save_holds(const std::vector<ProviderId>& held) {
   }));
 }
 
-// --- observed
-// ---------------------------------------------------------------------------------------
+// --- observed ---
 
 Result<ObservedProviders> StateFiles::load_observed() {
   ObservedProviders observed;
@@ -315,7 +313,9 @@ Result<ObservedProviders> StateFiles::load_observed() {
 Result<void> StateFiles::save_observed(const ObservedProviders& observed) {
   const Unknown unknown = unknown_of(kObservedFile);
   SealedWriter file(kObservedFormat, unknown.file.header);
-  for (const auto& [key, entry] : observed) {
+  for (const auto& one : observed) {
+    const ObservedKey& key = one.first;
+    const ObservedProvider& entry = one.second;
     file.record([&](JsonWriter& fields) {
       fields.field("provider", key.provider.str())
           .field("backend", to_hex(key.backend))
@@ -329,8 +329,7 @@ Result<void> StateFiles::save_observed(const ObservedProviders& observed) {
   }));
 }
 
-// --- topology
-// ---------------------------------------------------------------------------------------
+// --- topology ---
 
 Result<std::optional<SavedTopology>> StateFiles::load_topology() {
   std::vector<Member> members;

@@ -156,8 +156,7 @@ TEST_F(ConfigTest, JsonIsReadAsWell) {
   EXPECT_THAT(config.providers, IsEmpty());
 }
 
-// --- mistakes, each with its line
-// -------------------------------------------------------------------
+// --- mistakes, each with its line ---
 
 struct Mistake {
   const char* text;
@@ -295,8 +294,7 @@ TEST_F(ConfigTest, ASecretInTheOpenIsRefusedAndNotRepeated) {
   }
 }
 
-// --- overriding
-// -------------------------------------------------------------------------------------
+// --- overriding ---
 
 TEST_F(ConfigTest, TheEnvironmentOverridesTheFileAndFlagsOverrideBoth) {
   const std::string file = "cluster: file\nlog: {level: debug}\nfailover: {timeout: 20s}\n";
@@ -347,8 +345,7 @@ TEST_F(ConfigTest, TcpBeyondLoopbackNeedsTls) {
   }
 }
 
-// --- reload
-// -----------------------------------------------------------------------------------------
+// --- reload ---
 
 TEST_F(ConfigTest, R5_4_AReloadThatNeedsARestartIsRefusedAsAWholeAndNamesWhat) {
   const Config running = good("log: {level: info}\nfailover: {timeout: 20s}\n");
@@ -370,8 +367,7 @@ TEST_F(ConfigTest, R5_4_AReloadThatNeedsARestartIsRefusedAsAWholeAndNamesWhat) {
   EXPECT_THAT(refused.error().problems[0].expected, HasSubstr("or a restart"));
 }
 
-// --- hostile files
-// ----------------------------------------------------------------------------------
+// --- hostile files ---
 
 TEST_F(ConfigTest, HostileYamlIsRefusedWithinItsLimits) {
   std::string deep;
@@ -425,95 +421,6 @@ TEST_F(ConfigTest, AChangedOrCutFileIsReadOrRefusedButNeverBreaksAnything) {
       }
     }
   }
-}
-
-// --- the reference
-// ----------------------------------------------------------------------------------
-
-TEST(ConfigReferenceTest, EverySettingHasAnEnvironmentVariableOfItsOwn) {
-  std::map<std::string, std::string> seen;
-  for (const auto& [variable, path] : config_environment()) {
-    EXPECT_TRUE(seen.emplace(variable, path).second) << variable;
-    EXPECT_THAT(config_reference_markdown(), HasSubstr("| `" + path + "` | "));
-    EXPECT_THAT(config_reference_markdown(), HasSubstr("`" + variable + "`"));
-  }
-  EXPECT_EQ(seen.at("ROLLCALL_FAILOVER_TIMEOUT"), "failover.timeout");
-  EXPECT_GT(seen.size(), 30u);
-}
-
-TEST(ConfigReferenceTest, TheDefaultsThatAreShownAreAccepted) {
-  // Every default, written into its environment variable, gives the defaults again.
-  const std::string table = config_reference_markdown();
-  std::map<std::string, std::string> environment;
-  for (const auto& [variable, path] : config_environment()) {
-    const std::size_t row = table.find("| `" + path + "` | ");
-    const std::size_t cell = table.find(" | ", table.find(" | ", row) + 3) + 3;
-    const std::string shown = table.substr(cell, table.find(" | ", cell) - cell);
-    if (shown == "none" || path == "grpc.listen") continue;
-    ASSERT_GE(shown.size(), 2u) << path;
-    environment[variable] = shown.substr(1, shown.size() - 2);
-  }
-  EXPECT_EQ(environment.at("ROLLCALL_FAILOVER_TIMEOUT"), "15s");
-  ConfigSources sources;
-  sources.environment = [&](const std::string& name) -> std::optional<std::string> {
-    const auto found = environment.find(name);
-    return found == environment.end() ? std::nullopt : std::optional(found->second);
-  };
-  const auto config = load_config(sources);
-  ASSERT_TRUE(config) << config.error().message;
-  const Config defaults = *load_config({});
-  EXPECT_EQ(config->failover, defaults.failover);
-  EXPECT_EQ(config->hub, defaults.hub);
-  EXPECT_EQ(config->grpc, defaults.grpc);
-  EXPECT_THAT(restart_only_changes(*config, defaults), IsEmpty());
-}
-
-TEST(ConfigReferenceTest, TheFlagsAreThoseOfTheProgram) {
-  std::vector<std::string> flags;
-  for (const ConfigFlag& flag : config_flags()) flags.push_back(flag.flag);
-  EXPECT_THAT(flags,
-              UnorderedElementsAre("--state-dir", "--grpc-listen", "--http-listen", "--log-level"));
-}
-
-// --- addresses
-// --------------------------------------------------------------------------------------
-
-TEST(ListenAddressTest, TextsGoBothWays) {
-  for (const char* text : {"unix:/run/rollcall.sock", "127.0.0.1:7400", "[::1]:0",
-                           "localhost:65535", "0.0.0.0:1", "[fe80::1]:9"}) {
-    const auto address = parse_listen_address(text);
-    ASSERT_TRUE(address) << text;
-    EXPECT_EQ(address->text(), text);
-  }
-}
-
-TEST(ListenAddressTest, NonsenseIsRefused) {
-  for (const char* text : {"",
-                           ":",
-                           "7400",
-                           ":7400",
-                           "127.0.0.1",
-                           "127.0.0.1:",
-                           "127.0.0.1:x",
-                           "127.0.0.1:-1",
-                           "127.0.0.1:65536",
-                           "127.0.0.1:1 ",
-                           "::1:7400",
-                           "[::1]",
-                           "[::1]:",
-                           "[127.0.0.1]:1",
-                           "host.example:1",
-                           "unix:",
-                           "unix:x",
-                           "unix:/",
-                           "unix:/a/",
-                           "tcp://127.0.0.1:1",
-                           "127.0.0.1.5:1",
-                           "[::g]:1"}) {
-    EXPECT_FALSE(parse_listen_address(text)) << text;
-  }
-  EXPECT_FALSE(parse_listen_address("unix:/" + std::string(107, 'x')));
-  EXPECT_TRUE(parse_listen_address("unix:/" + std::string(106, 'x')));
 }
 
 }  // namespace

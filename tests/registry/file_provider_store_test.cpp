@@ -184,8 +184,7 @@ TEST_F(FileProviderStoreTest, AFileForALaterReaderIsNotCalledDamaged) {
                                             HasSubstr("not damaged"), Not(HasSubstr("mv "))));
 }
 
-// --- hostile files
-// ----------------------------------------------------------------------------------
+// --- hostile files ---
 
 class HostileProvidersFile : public FileProviderStoreTest {
  protected:
@@ -276,8 +275,7 @@ TEST_F(HostileProvidersFile, LinesThatWereSwappedRepeatedOrLeftOutAreNoticed) {
   EXPECT_EQ(accepted_, 0);
 }
 
-// --- fields of a later version
-// ----------------------------------------------------------------------
+// --- fields of a later version ---
 
 // Seals `fields` as a line of the form.
 std::string sealed(const std::string& fields) {
@@ -315,8 +313,7 @@ TEST_F(FileProviderStoreTest, UnknownFieldsAreKeptOnRewrite) {
   EXPECT_EQ(again->providers, set);
 }
 
-// --- failures
-// ---------------------------------------------------------------------------------------
+// --- failures ---
 
 TEST_F(FileProviderStoreTest, AFailedWriteLeavesTheOldSet) {
   auto store = opened();

@@ -161,8 +161,7 @@ TEST_F(PowerCutTest, R1_5_AnyCallFailingAtRandomLosesNothingThatWasAccepted) {
   }
 }
 
-// --- the other state files
-// --------------------------------------------------------------------------
+// --- the other state files ---
 
 Block block(const std::string& node, std::int64_t expires) {
   Block b;

@@ -35,8 +35,7 @@ std::vector<std::string> fields_of(const ProvisioningError& error) {
   return fields;
 }
 
-// --- R1.1
-// -------------------------------------------------------------------------------------------
+// --- R1.1 ---
 
 TEST_F(ProviderRegistryTest, R1_1_EveryProblemIsNamedAtOnceAndNothingChanges) {
   ASSERT_TRUE(registry().add(in_memory("first"), kPlain));
@@ -102,8 +101,7 @@ TEST_F(ProviderRegistryTest, R1_1_ADryRunAnswersOkWithTheProblemsAndChangesNothi
   EXPECT_EQ(files().changing_calls(), 0u);
 }
 
-// --- R1.2
-// -------------------------------------------------------------------------------------------
+// --- R1.2 ---
 
 TEST_F(ProviderRegistryTest, R1_2_ADuplicateIdIsRefusedAndTheExistingOneStays) {
   ASSERT_TRUE(registry().add(consul("c1", 5), kPlain));
@@ -128,8 +126,7 @@ TEST_F(ProviderRegistryTest, R1_2_AConfiguredIdIsTakenForTheApiAndTheOtherWayRou
   EXPECT_EQ(registry().find(ProviderId("theirs"))->descriptor, in_memory("theirs"));
 }
 
-// --- R1.3
-// -------------------------------------------------------------------------------------------
+// --- R1.3 ---
 
 TEST_F(ProviderRegistryTest, R1_3_AProviderThatLacksACapabilityIsKeptWithItsReason) {
   backends().lacks("c1", "blocking queries (since Consul 0.5)");
@@ -161,8 +158,7 @@ TEST_F(ProviderRegistryTest, R1_3_EnablingAsksAgainWhatWasLacking) {
   EXPECT_FALSE(registry().find(ProviderId("c1"))->missing_capability);
 }
 
-// --- R1.4
-// -------------------------------------------------------------------------------------------
+// --- R1.4 ---
 
 TEST_F(ProviderRegistryTest, R1_4_AnUnreachableBackendIsRefusedWithItsCode) {
   for (const ErrorCode code :
@@ -227,8 +223,7 @@ TEST_F(ProviderRegistryTest, R1_4_EveryUnreachableBackendOfASetIsNamed) {
   EXPECT_EQ(dry->would_fail->code, ErrorCode::AuthFailed);
 }
 
-// --- R1.5 and revisions
-// -----------------------------------------------------------------------------
+// --- R1.5 and revisions ---
 
 TEST_F(ProviderRegistryTest, R1_5_ExactlyTheAcceptedSetIsThereAfterARestart) {
   ASSERT_TRUE(registry().add(consul("c1", 5), kPlain));
@@ -290,8 +285,7 @@ TEST_F(ProviderRegistryTest, ThereIsAnUpperLimit) {
   EXPECT_TRUE(registry().apply(set, kPrune));
 }
 
-// --- order, plan, prune
-// -----------------------------------------------------------------------------
+// --- order, plan, prune ---
 
 TEST_F(ProviderRegistryTest, AnUpdateKeepsItsPlaceInTheOrder) {
   ASSERT_TRUE(registry().apply({in_memory("a"), in_memory("b"), in_memory("c")}, kPlain));
@@ -341,8 +335,7 @@ TEST_F(ProviderRegistryTest, PruneRemovesOnlyEntriesOfTheApi) {
   EXPECT_THAT(ids(), ElementsAre("configured", "b"));
 }
 
-// --- the configuration's own
-// ------------------------------------------------------------------------
+// --- the configuration's own ---
 
 TEST_F(ProviderRegistryTest, EntriesOfTheConfigurationCannotBeEditedThroughTheApi) {
   ASSERT_TRUE(registry().apply_config({in_memory("mine", 1)}, When::Start, false));
@@ -390,8 +383,7 @@ TEST_F(ProviderRegistryTest, TheEmbeddedDefaultIsSeededOnceAndNeverAgain) {
   EXPECT_THAT(ids(), IsEmpty()) << "the operator removed it";
 }
 
-// --- the listener
-// -----------------------------------------------------------------------------------
+// --- the listener ---
 
 TEST_F(ProviderRegistryTest, EnablingReleasesHoldsAlsoOfWhatIsEnabledOrConfigured) {
   ASSERT_TRUE(registry().apply_config({in_memory("mine")}, When::Start, false));
@@ -434,6 +426,25 @@ TEST_F(ProviderRegistryTest, ADisabledProviderKeepsItsReasonUntilItIsEnabled) {
   ASSERT_TRUE(registry().enable(ProviderId("a"), kPlain));
   EXPECT_EQ(registry().find(ProviderId("a"))->descriptor.disabled_reason, "");
   EXPECT_FALSE(registry().disable(ProviderId("a"), std::string(1000, 'x'), kPlain));
+}
+
+TEST_F(ProviderRegistryTest, EachDurableWriteIsToldWithItsOutcome) {
+  const test::ManualClock clock;
+  std::vector<std::string> told_writes;
+  registry().set_on_stored(
+      clock, [&](std::string_view file, const WriteOutcome* failure, Duration) {
+        told_writes.push_back(std::string(file) + (failure == nullptr ? " ok"
+                                                   : failure->unknown ? " unknown"
+                                                                      : " failed"));
+      });
+  backends().lacks("c1", "watching");
+  ASSERT_TRUE(registry().add(consul("c1"), kPlain));
+  files().fail_nth(FileCall::WriteSynced, 1);
+  ASSERT_FALSE(registry().add(in_memory("a"), kPlain));
+  files().fail_nth(FileCall::SyncDirectory, 1);
+  ASSERT_FALSE(registry().add(in_memory("a"), kPlain));
+  EXPECT_THAT(told_writes, ElementsAre("observed.jsonl ok", "providers.jsonl ok",
+                                       "providers.jsonl failed", "providers.jsonl unknown"));
 }
 
 TEST_F(ProviderRegistryTest, AStoredProviderThatThisBuildDoesNotKnowStopsTheStart) {

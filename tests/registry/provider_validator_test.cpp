@@ -94,6 +94,22 @@ TEST(ProviderValidatorTest, ResultsAreInTheOrderOfTheSet) {
   EXPECT_TRUE(results[2]);
 }
 
+TEST(ProviderValidatorTest, EachAnswerIsToldWithItsCodeAndTime) {
+  test::TestCatalog catalog;
+  catalog.backends().unreachable("b", ErrorCode::AuthFailed);
+  ProviderValidator validator(catalog, catalog.context());
+  std::vector<std::pair<ProviderId, std::optional<ErrorCode>>> told;
+  validator.set_on_checked(
+      [&](const ProviderId& id, std::optional<ErrorCode> error, Duration took) {
+        told.emplace_back(id, error);
+        EXPECT_GE(took, Duration::zero());
+      });
+  (void)validator.check_connectivity({consul("a"), consul("b")});
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].second, std::nullopt);
+  EXPECT_EQ(told[1], std::make_pair(ProviderId("b"), std::optional(ErrorCode::AuthFailed)));
+}
+
 TEST(ProviderValidatorTest, R1_1_AGoodDescriptorHasNoProblems) {
   test::TestCatalog catalog;
   const ProviderValidator validator(catalog, catalog.context());

@@ -127,8 +127,7 @@ TEST_F(StateFilesTest, AnEmptyTopologyIsNotNone) {
   EXPECT_TRUE((*loaded)->members.empty());
 }
 
-// --- boot
-// -------------------------------------------------------------------------------------------
+// --- boot ---
 
 TEST_F(StateFilesTest, TheBootCounterRisesByOne) {
   for (std::uint64_t boot = 1; boot <= 5; ++boot) {
@@ -188,8 +187,7 @@ TEST_F(StateFilesTest, TheCounterStopsBeforeItOverflowsTheSequenceNumbers) {
   EXPECT_THAT(boot.error().message, HasSubstr("last boot number"));
 }
 
-// --- hostile files
-// ----------------------------------------------------------------------------------
+// --- hostile files ---
 
 struct Kind {
   std::string name;
@@ -322,8 +320,7 @@ TEST_F(StateFilesTest, AWriteWithUnknownOutcomeSaysSo) {
   EXPECT_THAT(saved.error().message, HasSubstr("unknown"));
 }
 
-// --- the directory
-// ----------------------------------------------------------------------------------
+// --- the directory ---
 
 TEST(StateDirectoryTest, TheSecondProcessIsToldWhoHoldsIt) {
   MemFileSystem files;

@@ -195,8 +195,7 @@ TEST(MetricsTest, TheExpositionIsWellFormed) {
   EXPECT_GT(series.size(), 100u);
 }
 
-// --- bounds
-// -----------------------------------------------------------------------------------------
+// --- bounds ---
 
 std::size_t count_of(const std::string& text, const std::string& what) {
   std::size_t count = 0;

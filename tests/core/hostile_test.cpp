@@ -114,14 +114,16 @@ TEST(Hostile, SixtyFourMegabytesAboveTheLimitAreNotEvenLookedAt) {
 
 // 64 MB of the shortest values would be some 30 million tree nodes.
 TEST(Hostile, SixtyFourMegabytesOfTinyValuesEndAtTheLimitOfValues) {
-  std::string text = "[";
-  while (text.size() < k64MiB - 8) text += "[],";
-  text += "1]";
+  std::string text = "[],";
+  while (text.size() < k64MiB / 2) text += text;
+  text[0] = '[';
+  text[1] = ' ';
+  text[2] = ' ';
   const auto json = parse_json(text, {.max_bytes = k64MiB});
   ASSERT_FALSE(json);
   EXPECT_EQ(json.error().code, ErrorCode::LimitExceeded);
-  text[0] = ' ';
-  const auto yaml = parse_yaml("x: [" + text.substr(1, 20u << 20), {.max_bytes = k64MiB});
+  text.resize(2u << 20);
+  const auto yaml = parse_yaml("x: " + text, {.max_values = 100'000});
   ASSERT_FALSE(yaml);
   EXPECT_EQ(yaml.error().code, ErrorCode::LimitExceeded);
 }
@@ -133,6 +135,38 @@ TEST(Hostile, SixtyFourMegabytesOfOneStringAreReadOrRefused) {
   const auto yaml = parse_yaml(text, {.max_bytes = k64MiB});
   ASSERT_FALSE(yaml);
   expect_structured(yaml.error());
+}
+
+std::vector<std::string> repeated_in(const std::string& text) {
+  std::vector<RepeatedKey> repeated;
+  const auto value = parse_document(text, {.repeated = &repeated});
+  EXPECT_TRUE(value) << (value ? "" : value.error().message);
+  std::vector<std::string> out;
+  for (const RepeatedKey& key : repeated) {
+    out.push_back(key.path + ":" + std::to_string(key.first.line) + ":" +
+                  std::to_string(key.position.line));
+  }
+  return out;
+}
+
+TEST(Hostile, RepeatedKeysCanAllBeToldAndTheFirstOneStands) {
+  using Paths = std::vector<std::string>;
+  EXPECT_EQ(repeated_in("a: 1\nb:\n  - x: 1\n    y: 2\n    x: 3\n    x: 4\na: 2\n"),
+            (Paths{"b[0].x:3:5", "b[0].x:3:6", "a:1:7"}));
+  EXPECT_EQ(repeated_in("{\"a\":1,\n\"a\":{\"b\":1,\n\"b\":2}}"), (Paths{"a.b:2:3", "a:1:2"}));
+  std::string many = "{";
+  for (int i = 0; i < 100; ++i)
+    many += "\"k" + std::to_string(i % 90) + "\":" + std::to_string(i) + ",\n";
+  many += "\"z\":0}";
+  std::vector<RepeatedKey> repeated;
+  const auto value = parse_json(many, {.repeated = &repeated});
+  ASSERT_TRUE(value);
+  EXPECT_EQ(repeated.size(), 10u);
+  EXPECT_EQ(value->as_object()->size(), 91u);
+  EXPECT_EQ(value->find("k5")->as_i64(), 5) << "not 95";
+  std::string endless = "{\"a\":0";
+  for (int i = 0; i < 1000; ++i) endless += ",\"a\":0";
+  EXPECT_FALSE(parse_json(endless + "}", {.repeated = &repeated})) << "a bounded number is noted";
 }
 
 TEST(Hostile, ManyMistakesAreCountedAndFewKept) {

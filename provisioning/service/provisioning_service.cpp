@@ -307,6 +307,12 @@ void ProvisioningService::carry_out(effect::ResumeStream& e) {
 }
 
 void ProvisioningService::carry_out(effect::SaveBlocks& e) {
+  // The core knows no wall clock: what is left of each block is written as a wall time, because that is
+  // what survives a restart.
+  const MonoTime now = deps_.clock->now();
+  const WallTime wall = deps_.clock->wall_now();
+  for (auto& [id, block] : e.blocks)
+    block.expires_at = wall + std::chrono::milliseconds(to_ms(block.expires_mono - now));
   writer_.save_blocks(e.version, std::move(e.blocks));
 }
 

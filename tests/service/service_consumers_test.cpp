@@ -126,7 +126,12 @@ TEST_F(Consumers, R4_2_AQuarantineIsDurableBeforeItIsAnswered) {
   EXPECT_TRUE(reply->member);
   files_.power_cut();
   StateFiles after(files_, "/state");
-  EXPECT_TRUE(after.load_blocks().value().contains(NodeId("a")));
+  const BlockTable stored = after.load_blocks().value();
+  ASSERT_TRUE(stored.contains(NodeId("a")));
+  // Blocked for a day, by the wall clock, which is what a restart goes by.
+  const auto left = stored.at(NodeId("a")).expires_at - clock_.wall_now();
+  EXPECT_GT(left, std::chrono::hours(23));
+  EXPECT_LE(left, std::chrono::hours(24));
   EXPECT_TRUE(topology().members.find(NodeId("a"))->blocked);
   wait_for_event<event::RemoteTopology>("BLOCKED", [](const auto& e) {
     return e.kind == RemoteKind::Blocked && e.node.id() == NodeId("a");

@@ -1,0 +1,186 @@
+// The configuration file, --check-config, SIGHUP, TCP with TLS.
+
+#include <gtest/gtest.h>
+
+#include "tests/daemon/certificates.h"
+#include "tests/daemon/recording_consumer.h"
+
+namespace rollcall::test {
+namespace {
+
+class Configuration : public ::testing::Test {
+ protected:
+  std::vector<std::string> provider_ids() {
+    std::vector<std::string> ids;
+    const auto list = daemon_.admin().list_providers();
+    if (!list) return {"error: " + list.error().message};
+    for (const auto& p : list->providers()) ids.push_back(p.provider().id());
+    return ids;
+  }
+  DaemonProcess daemon_;
+};
+
+constexpr char kTwoProviders[] =
+    "providers:\n"
+    "  - {id: alpha, kind: in-memory, priority: 5}\n"
+    "  - {id: beta, kind: in-memory, priority: 1}\n";
+
+TEST_F(Configuration, EveryMistakeIsNamedTogether) {
+  daemon_.set_config(
+      "clutser: prod\n"
+      "failover: {timeout: soon, max_errors: 0}\n"
+      "http: {listen: '0.0.0.0:80'}\n"
+      "providers:\n"
+      "  - {id: 'A B', kind: consul}\n"
+      "  - {id: x, kind: pigeon}\n");
+  const auto ended = daemon_.start_and_fail();
+  ASSERT_TRUE(ended) << ended.error();
+  EXPECT_EQ(ended->code, 3);
+  const std::string said = daemon_.output();
+  for (const char* wanted : {"INVALID_CONFIG", "clutser", "failover.timeout", "failover.max_errors",
+                             "http.listen", "providers[0].id", "providers[1].kind", "line"})
+    EXPECT_NE(said.find(wanted), std::string::npos) << wanted << " is not in: " << said;
+}
+
+TEST_F(Configuration, CheckConfigStartsNothing) {
+  daemon_.set_config(kTwoProviders);
+  daemon_.add_argument("--check-config");
+  const auto ended = daemon_.start_and_fail();
+  ASSERT_TRUE(ended) << ended.error();
+  EXPECT_EQ(ended->code, 0) << daemon_.output();
+  EXPECT_FALSE(std::filesystem::exists(daemon_.state_dir()));
+}
+
+TEST_F(Configuration, AMissingFileIsAnError) {
+  daemon_.add_argument("--config");
+  daemon_.add_argument("/nowhere/rollcall.yaml");
+  const auto ended = daemon_.start_and_fail();
+  ASSERT_TRUE(ended) << ended.error();
+  EXPECT_EQ(ended->code, 3);
+  EXPECT_NE(daemon_.output().find("/nowhere/rollcall.yaml"), std::string::npos);
+}
+
+TEST_F(Configuration, ItsProvidersAreServedAndNotEditableByApi) {
+  daemon_.set_config(kTwoProviders);
+  ASSERT_TRUE(daemon_.start());
+  EXPECT_EQ(provider_ids(), (std::vector<std::string>{"alpha", "beta"}));
+  const auto refused = daemon_.admin().remove_provider(ProviderId("alpha"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::PermissionDenied);
+  EXPECT_EQ(daemon_.admin().get_provider(ProviderId("alpha"))->provider().origin(), "config");
+}
+
+TEST_F(Configuration, R5_4_AReloadBringsTheNewSetInOneStep) {
+  daemon_.set_config(kTwoProviders);
+  ASSERT_TRUE(daemon_.start());
+  ASSERT_TRUE(daemon_.admin().register_provider(in_memory_provider("by-hand", 0)));
+  daemon_.set_config("providers:\n  - {id: gamma, kind: in-memory, priority: 7}\n");
+  ASSERT_TRUE(daemon_.reload());
+  ASSERT_TRUE(daemon_.told("\"reloaded\"")) << daemon_.output();
+  // What the API added stays; what the configuration brought and no longer has is gone.
+  EXPECT_EQ(provider_ids(), (std::vector<std::string>{"by-hand", "gamma"}));
+}
+
+TEST_F(Configuration, R5_4_ABadReloadKeepsTheOldSetAndSaysSo) {
+  daemon_.set_config(kTwoProviders);
+  ASSERT_TRUE(daemon_.start());
+  daemon_.set_config(
+      "providers:\n"
+      "  - {id: gamma, kind: in-memory, priority: 7}\n"
+      "  - {id: broken, kind: pigeon}\n");
+  ASSERT_TRUE(daemon_.reload());
+  ASSERT_TRUE(daemon_.told("reload_refused")) << daemon_.output();
+  EXPECT_NE(daemon_.output().find("providers[1].kind"), std::string::npos) << daemon_.output();
+  EXPECT_EQ(provider_ids(), (std::vector<std::string>{"alpha", "beta"}));
+  // And the next good one is taken.
+  daemon_.set_config("providers: []\n");
+  ASSERT_TRUE(daemon_.reload());
+  ASSERT_TRUE(daemon_.told("\"reloaded\"")) << daemon_.output();
+  EXPECT_TRUE(provider_ids().empty());
+}
+
+TEST_F(Configuration, R5_4_WhatNeedsARestartIsRefusedAsAWhole) {
+  daemon_.set_config(kTwoProviders);
+  ASSERT_TRUE(daemon_.start());
+  daemon_.set_config(
+      "cluster: another\n"
+      "providers:\n  - {id: gamma, kind: in-memory}\n");
+  ASSERT_TRUE(daemon_.reload());
+  ASSERT_TRUE(daemon_.told("reload_refused")) << daemon_.output();
+  EXPECT_NE(daemon_.output().find("cluster"), std::string::npos);
+  EXPECT_EQ(provider_ids(), (std::vector<std::string>{"alpha", "beta"}));
+}
+
+TEST_F(Configuration, R5_4_AKillDuringAReloadLeavesTheOldOrTheNewSet) {
+  const std::vector<std::string> before = {"alpha", "beta"};
+  const std::vector<std::string> after = {"delta", "gamma"};
+  const std::string other =
+      "providers:\n"
+      "  - {id: delta, kind: in-memory, priority: 5}\n"
+      "  - {id: gamma, kind: in-memory, priority: 1}\n";
+  for (int round = 0; round < 10; ++round) {
+    daemon_.set_config(kTwoProviders);
+    ASSERT_TRUE(daemon_.start());
+    ASSERT_EQ(provider_ids(), before);
+    daemon_.set_config(other);
+    ASSERT_TRUE(daemon_.reload());
+    // A call in between moves the moment of the kill about, from round to round.
+    for (int i = 0; i < round % 4; ++i) (void)daemon_.admin().get_status();
+    daemon_.kill();
+    const std::string stored = read_file(daemon_.state_dir() + "/providers.jsonl");
+    const bool has_old = stored.find("\"alpha\"") != std::string::npos &&
+                         stored.find("\"beta\"") != std::string::npos;
+    const bool has_new = stored.find("\"delta\"") != std::string::npos &&
+                         stored.find("\"gamma\"") != std::string::npos;
+    EXPECT_NE(has_old, has_new) << stored;
+  }
+}
+
+TEST_F(Configuration, FlagsOverrideTheEnvironmentWhichOverridesTheFile) {
+  DaemonProcess::Options options;
+  options.config = "cluster: from-file\nhub: {log_bytes: 2MiB}\n";
+  options.environment = {{"ROLLCALL_CLUSTER", "from-environment"}};
+  DaemonProcess daemon(options);
+  auto started = daemon.start();
+  ASSERT_TRUE(started) << started.error();
+  EXPECT_EQ(daemon.admin().get_status()->cluster(), "from-environment");
+}
+
+TEST_F(Configuration, TcpWithTlsServesWhoTrustsItsCertificate) {
+  CertificateFiles files;
+  ASSERT_TRUE(make_certificate(daemon_.directory(), files));
+  daemon_.set_config("grpc:\n  listen: ['127.0.0.1:0', 'unix:" + daemon_.socket() +
+                     "']\n  tls: {cert_file: '" + files.certificate.string() + "', key_file: '" +
+                     files.key.string() + "'}\n");
+  auto started = daemon_.start();
+  ASSERT_TRUE(started) << started.error();
+  std::string tcp;
+  const std::string all = daemon_.grpc_addresses();
+  for (std::size_t at = 0; at < all.size();) {
+    const std::size_t end = std::min(all.find(',', at), all.size());
+    if (const std::string one = all.substr(at, end - at); !one.starts_with("unix:")) tcp = one;
+    at = end + 1;
+  }
+  ASSERT_FALSE(tcp.empty()) << all;
+  client::TlsOptions tls;
+  tls.enabled = true;
+  tls.ca_file = files.certificate.string();
+  const auto trusted = client::Channel::open({tcp, tls});
+  ASSERT_TRUE(trusted) << trusted.error().message;
+  const auto status = client::AdminClient(*trusted).get_status();
+  EXPECT_TRUE(status) << status.error().message;
+  const auto plain = client::Channel::open({tcp, {}});
+  ASSERT_TRUE(plain);
+  EXPECT_FALSE(client::AdminClient(*plain, std::chrono::seconds(2)).get_status());
+  EXPECT_TRUE(daemon_.admin().list_providers());
+}
+
+TEST_F(Configuration, PlainTcpBeyondLoopbackIsRefused) {
+  daemon_.set_config("grpc: {listen: ['0.0.0.0:0']}\n");
+  const auto ended = daemon_.start_and_fail();
+  ASSERT_TRUE(ended) << ended.error();
+  EXPECT_EQ(ended->code, 3) << daemon_.output();
+}
+
+}  // namespace
+}  // namespace rollcall::test

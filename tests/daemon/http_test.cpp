@@ -1,0 +1,164 @@
+// HTTP on loopback (SPEC 9): metrics, probes, the topology.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/daemon/recording_consumer.h"
+
+namespace rollcall::test {
+namespace {
+
+using nlohmann::json;
+
+class Http : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    // Retries and ways back that do not take their time.
+    daemon_.add_environment("ROLLCALL_FAILOVER_BACKOFF", "10ms");
+    daemon_.add_environment("ROLLCALL_FAILOVER_COOLDOWN", "0s");
+    auto started = daemon_.start();
+    ASSERT_TRUE(started) << started.error();
+  }
+  void wait_for_members(std::size_t count) {
+    ASSERT_TRUE(eventually(kHungProgram, [&] {
+      const auto status = daemon_.admin().get_status();
+      return status && status->members() == count;
+    }));
+  }
+  DaemonProcess daemon_;
+};
+
+TEST_F(Http, TheTopologyIsComplete) {
+  ClusterNode n = member("n1", 7001);
+  n.zone = "z";
+  n.labels = {{"k", "v"}, {"quote", "\"\\\n"}};
+  n.weight = 3;
+  n.status = NodeStatus::Draining;
+  n.incarnation = "life-2";
+  ASSERT_TRUE(daemon_.admin().join_member(n));
+  wait_for_members(1);
+  const HttpReply reply = daemon_.get("/v1/topology");
+  ASSERT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.content_type, "application/json");
+  const json body = json::parse(reply.body);
+  const auto status = daemon_.admin().get_status();
+  ASSERT_TRUE(status);
+  EXPECT_EQ(body["epoch"], std::to_string(status->epoch()));
+  EXPECT_EQ(body["seq_no"], std::to_string(status->seq_no()));
+  EXPECT_EQ(body["snapshot_hash"], std::to_string(status->snapshot_hash()));
+  EXPECT_EQ(body["hash_version"], 1);
+  EXPECT_EQ(body["provider"], "default");
+  EXPECT_EQ(body["availability"], "AVAILABLE");
+  EXPECT_EQ(body["stale"], false);
+  EXPECT_GE(body["age_seconds"].get<double>(), 0.0);
+  ASSERT_EQ(body["members"].size(), 1u);
+  const json expected = {{"id", "n1"},      {"host", "10.1.2.3"},
+                         {"port", 7001},    {"zone", "z"},
+                         {"labels", {{"k", "v"}, {"quote", "\"\\\n"}}},
+                         {"weight", 3},     {"status", "DRAINING"},
+                         {"incarnation", "life-2"}, {"blocked", false}};
+  EXPECT_EQ(body["members"][0], expected);
+}
+
+TEST_F(Http, ALargeTopologyIsStreamed) {
+  const std::string path = (daemon_.directory() / "members.json").string();
+  std::vector<ClusterNode> nodes;
+  for (int i = 0; i < 20'000; ++i) nodes.push_back(member("node-" + std::to_string(i)));
+  replace_file(path, member_file(nodes));
+  ASSERT_TRUE(daemon_.admin().register_provider(file_provider("file", 1, path)));
+  wait_for_members(nodes.size());
+  const HttpReply reply = daemon_.get("/v1/topology");
+  ASSERT_EQ(reply.status, 200);
+  EXPECT_EQ(json::parse(reply.body)["members"].size(), nodes.size());
+}
+
+TEST_F(Http, AnUnchangedTopologyIsNotSentAgain) {
+  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  wait_for_members(1);
+  const HttpReply first = daemon_.get("/v1/topology");
+  ASSERT_FALSE(first.etag.empty());
+  EXPECT_EQ(daemon_.get("/v1/topology", {{"If-None-Match", first.etag}}).status, 304);
+  ASSERT_TRUE(daemon_.admin().join_member(member("n2")));
+  wait_for_members(2);
+  EXPECT_EQ(daemon_.get("/v1/topology", {{"If-None-Match", first.etag}}).status, 200);
+}
+
+TEST_F(Http, ProbesSayWhatTheyKnow) {
+  EXPECT_EQ(daemon_.get("/livez").status, 200);
+  const HttpReply ready = daemon_.get("/readyz");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_EQ(json::parse(ready.body)["availability"], "EMPTY");
+
+  DaemonProcess::Options none;
+  none.config = "cluster: prod\n";
+  DaemonProcess bare(none);
+  ASSERT_TRUE(bare.start());
+  const HttpReply not_ready = bare.get("/readyz");
+  EXPECT_EQ(not_ready.status, 503);
+  EXPECT_EQ(json::parse(not_ready.body)["code"], "NO_SNAPSHOT");
+  EXPECT_EQ(bare.get("/v1/topology").status, 503);
+  EXPECT_EQ(bare.get("/livez").status, 200);
+}
+
+TEST_F(Http, ADrainingSidecarIsNotReady) {
+  ASSERT_TRUE(daemon_.admin().drain());
+  EXPECT_TRUE(eventually(kHungProgram, [&] {
+    const HttpReply reply = daemon_.get("/readyz");
+    return reply.status == 503 || !daemon_.running();
+  }));
+}
+
+TEST_F(Http, R4_5_HealthAndTimesAreExported) {
+  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  wait_for_members(1);
+  const HttpReply reply = daemon_.get("/metrics");
+  ASSERT_EQ(reply.status, 200);
+  EXPECT_TRUE(reply.content_type.starts_with("text/plain; version=0.0.4")) << reply.content_type;
+  for (const char* wanted :
+       {"rollcall_provider_health{provider=\"default\",state=\"HEALTHY\"} 1",
+        "rollcall_provider_last_update_timestamp_seconds{provider=\"default\"}",
+        "rollcall_topology_members{status=\"READY\"} 1", "rollcall_remote_nodes{",
+        "rollcall_availability{state=\"AVAILABLE\"} 1"})
+    EXPECT_NE(reply.body.find(wanted), std::string::npos) << wanted << "\n" << reply.body;
+}
+
+TEST_F(Http, R5_1_LatencyFailoversAndInterruptionsAreMeasured) {
+  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  wait_for_members(1);
+  const std::string path = (daemon_.directory() / "members.json").string();
+  replace_file(path, member_file({member("n1")}));
+  ASSERT_TRUE(daemon_.admin().register_provider(file_provider("file", 10, path)));
+  const auto active = [&](const std::string& id) {
+    return eventually(kHungProgram, [&] {
+      const auto status = daemon_.admin().get_status();
+      return status && status->active_provider() == id;
+    });
+  };
+  ASSERT_TRUE(active("file"));
+  replace_file(path, "half a fi");  // its answers fail until it is Unreachable
+  ASSERT_TRUE(active("default"));
+  const std::string body = daemon_.get("/metrics").body;
+  for (const char* wanted :
+       {"rollcall_snapshot_latency_seconds_count",
+        "rollcall_failovers_total{from=\"default\",reason=\"RECOVERED\",to=\"file\"} 1",
+        "rollcall_failovers_total{from=\"file\",reason=\"HEALTH_DEGRADED\",to=\"default\"} 1",
+        "rollcall_stream_interruptions_total{"})
+    EXPECT_NE(body.find(wanted), std::string::npos) << wanted << "\n" << body;
+}
+
+TEST_F(Http, AForeignHostIsRefused) {
+  const HttpReply reply = daemon_.get("/v1/topology", {{"Host", "rebound.example"}});
+  EXPECT_EQ(reply.status, 403);
+  EXPECT_EQ(json::parse(reply.body)["code"], "PERMISSION_DENIED");
+  EXPECT_EQ(daemon_.get("/livez", {{"Host", "localhost:80"}}).status, 200);
+}
+
+TEST_F(Http, UnknownPathsSaySo) {
+  const HttpReply reply = daemon_.get("/nothing");
+  EXPECT_EQ(reply.status, 404);
+  EXPECT_EQ(json::parse(reply.body)["code"], "NOT_FOUND");
+}
+
+}  // namespace
+}  // namespace rollcall::test

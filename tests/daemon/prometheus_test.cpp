@@ -1,0 +1,53 @@
+// A real Prometheus scrapes a real rollcalld; promtool reads what it exposes.
+
+#include <gtest/gtest.h>
+
+#include "tests/backends/prometheus_server.h"
+#include "tests/daemon/recording_consumer.h"
+
+namespace rollcall::test {
+namespace {
+
+class PrometheusScrapes : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto started = daemon_.start();
+    ASSERT_TRUE(started) << started.error();
+    ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+    ASSERT_TRUE(eventually(kHungProgram, [&] {
+      const auto status = daemon_.admin().get_status();
+      return status && status->members() == 1;
+    }));
+  }
+  DaemonProcess daemon_;
+};
+
+TEST_F(PrometheusScrapes, UpIsOneAndTheMembersAreThere) {
+  auto prometheus = PrometheusServer::start({{daemon_.http_address()}, "/metrics", "200ms"});
+  ASSERT_TRUE(prometheus) << prometheus.error();
+  ASSERT_TRUE((*prometheus)->await_up(kHungProgram)) << (*prometheus)->process().output_tail();
+  std::optional<double> members;
+  EXPECT_TRUE(eventually(kHungProgram, [&] {
+    auto value = (*prometheus)->value("rollcall_topology_members{status=\"READY\"}");
+    if (value) members = *value;
+    return members.has_value();
+  }));
+  EXPECT_EQ(members, 1.0);
+}
+
+TEST_F(PrometheusScrapes, PromtoolHasNoComplaint) {
+  // With everything that can be labelled: consumers, a second provider, refused calls.
+  RecordingConsumer placement(daemon_, {client::Bridge::Placement, "placement-1"});
+  ASSERT_TRUE(placement.wait_for_members({"n1"}));
+  (void)daemon_.admin().register_provider(in_memory_provider("second", 1));
+  (void)daemon_.admin().remove_provider(ProviderId("nobody"));
+  const HttpReply page = daemon_.get("/metrics");
+  ASSERT_EQ(page.status, 200);
+  const auto checked = promtool_check_metrics(page.body);
+  ASSERT_TRUE(checked) << checked.error();
+  EXPECT_TRUE(checked->exit.ok()) << checked->output;
+  EXPECT_EQ(checked->output, "");
+}
+
+}  // namespace
+}  // namespace rollcall::test

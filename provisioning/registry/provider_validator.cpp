@@ -29,10 +29,11 @@ std::string known_kinds(const ProviderCatalog& catalog) {
 // What one question and its asker share. It belongs to both, so that a provider that ignores its
 // deadline may be left behind.
 struct Question {
-  std::mutex mutex;  // guards answer
+  std::mutex mutex;  // guards what follows
   std::condition_variable answered;
   std::optional<Result<Capabilities>> answer;
   Duration took{};
+  bool left_behind = false;  // nobody waits any more, and nothing but this may be touched
 };
 
 Result<Capabilities> ask(const ProviderFactory& factory, const ProviderDescriptor& d,
@@ -122,9 +123,9 @@ std::vector<Result<Capabilities>> ProviderValidator::check_connectivity(
       std::thread([question, factory, d, context = context_, deadline] {
         const MonoTime began = context.clock->now();
         auto answer = ask(*factory, d, context, deadline);
-        const Duration took = context.clock->now() - began;
         const std::lock_guard lock(question->mutex);
-        question->took = took;
+        if (question->left_behind) return;
+        question->took = context.clock->now() - began;
         question->answer = std::move(answer);
         question->answered.notify_all();
       }).detach();  // bounded by its deadline; who ignores that is left behind with what it holds
@@ -142,6 +143,7 @@ std::vector<Result<Capabilities>> ProviderValidator::check_connectivity(
       const bool answered =
           questions[i]->answered.wait_until(lock, give_up, [&] { return answer.has_value(); });
       if (answered) took = questions[i]->took;
+      questions[i]->left_behind = !answered;
       results.push_back(answered ? std::move(*answer)
                                  : fail(ErrorCode::Timeout, "the provider did not answer in time"));
       answer.reset();

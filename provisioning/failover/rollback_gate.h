@@ -23,8 +23,10 @@ class RollbackGate {
   // `known`: the provider's last confirmed view, none if it never had one.
   Verdict judge(const std::optional<MemberMap>& known, const MemberMap& answer,
                 std::uint64_t lineage, MonoTime complete, Duration stand);
-  // The descriptor's backend was changed.
-  void backend_changed() { suspicion_ = Suspicion::OfEmptiness; candidate_.reset(); }
+  // The descriptor's backend was changed. A graver doubt stays.
+  void backend_changed() {
+    if (suspicion_ == Suspicion::None) suspicion_ = Suspicion::OfEmptiness;
+  }
   bool suspicious() const { return suspicion_ != Suspicion::None; }
 
  private:

@@ -1,5 +1,7 @@
 #include "tests/simulation/oracle.h"
 
+#include <ostream>
+
 #include "tests/control/script_text.h"
 
 namespace rollcall::test {
@@ -40,6 +42,7 @@ void Oracle::violation(MonoTime now, const std::string& what) {
 }
 
 void Oracle::booted(Epoch epoch, std::uint64_t boot, const MemberMap& members) {
+  if (story_ != nullptr) *story_ << "boot " << boot << " with " << members.size() << " members\n";
   if (boot <= boot_) violation(MonoTime(), "the boot counter did not rise");
   if (epoch == epoch_) violation(MonoTime(), "the epoch was used before");
   boot_ = boot;
@@ -47,11 +50,16 @@ void Oracle::booted(Epoch epoch, std::uint64_t boot, const MemberMap& members) {
   first_ = true;
   model_ = members;
   beliefs_.clear();
+  former_.clear();
 }
 
 void Oracle::told(const ProviderReport& report) {
   if (!report.answer) return;
   const ProviderReport::Answer& answer = *report.answer;
+  if (story_ != nullptr) {
+    *story_ << in_seconds(answer.times.complete) << " " << report.provider.str() << " answers "
+            << answer.view.size() << " members, lineage " << answer.lineage << "\n";
+  }
   auto [it, fresh] = beliefs_.try_emplace(report.provider);
   Belief& belief = it->second;
   const bool broke = !fresh && answer.lineage > belief.lineage;
@@ -73,7 +81,11 @@ void Oracle::told(const ProviderReport& report) {
 }
 
 void Oracle::providers_are(const std::set<ProviderId>& ids) {
-  std::erase_if(beliefs_, [&](const auto& entry) { return !ids.contains(entry.first); });
+  std::erase_if(beliefs_, [&](const auto& entry) {
+    const bool gone = !ids.contains(entry.first);
+    if (gone && entry.second.view) former_.push_back(*entry.second.view);
+    return gone;
+  });
 }
 
 void Oracle::check_sequence(const Event& event, MonoTime now) {
@@ -133,6 +145,10 @@ void Oracle::check_removals(const std::set<std::string>& removed, const Topology
       if (!after.active.empty() && provider != after.active) continue;
       confirmed = confirmed || (belief.view && belief.view->find(NodeId(id)) == nullptr);
     }
+    // A removal that was held may be released by an operator when its provider is gone.
+    for (const MemberMap& view : former_) {
+      confirmed = confirmed || (after.active.empty() && view.find(NodeId(id)) == nullptr);
+    }
     if (!confirmed) violation(now, "no confirmed answer removed " + id);
   }
 }
@@ -142,6 +158,7 @@ void Oracle::stepped(const std::vector<Event>& events, const TopologySnapshot& a
   const MemberMap before = model_;
   for (const Event& event : events) {
     ++events_;
+    if (story_ != nullptr) *story_ << in_seconds(now) << " " << format_event(event) << "\n";
     ++counts_[kind_of(event)];
     check_sequence(event, now);
     if (const auto* delta = std::get_if<event::Delta>(&event.body)) check_delta(*delta, now);

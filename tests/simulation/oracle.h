@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <map>
 #include <optional>
 #include <set>
@@ -17,6 +18,8 @@ namespace rollcall::test {
 
 class Oracle {
  public:
+  // Writes down every answer and every event, for a person. May be null.
+  void tell_story(std::ostream* to) { story_ = to; }
   const std::vector<std::string>& violations() const { return violations_; }
   void violation(MonoTime now, const std::string& what);
 
@@ -49,9 +52,11 @@ class Oracle {
   void check_removals(const std::set<std::string>& removed, const TopologySnapshot& after,
                       MonoTime now);
 
+  std::ostream* story_ = nullptr;
   std::vector<std::string> violations_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> hashes_;  // (epoch, seq)
   std::map<ProviderId, Belief> beliefs_;
+  std::vector<MemberMap> former_;  // last answers of providers that were removed
   Epoch epoch_;
   std::uint64_t boot_ = 0;
   SeqNo last_;       // of all lives

@@ -1,11 +1,33 @@
 #include "tests/simulation/sim_stream.h"
 
+#include <set>
 #include <utility>
 #include <variant>
 
 namespace rollcall::test {
 
 using std::chrono::milliseconds;
+
+namespace {
+
+// What a push stream says instead of the whole list.
+ChangeAnswer difference(const MemberMap& known, const SnapshotAnswer& now) {
+  ChangeAnswer change;
+  change.backend_index = now.backend_index;
+  change.times = now.times;
+  std::set<NodeId> present;
+  for (const ClusterNode& node : now.members) {
+    present.insert(node.id);
+    const Member* before = known.find(node.id);
+    if (before == nullptr || *before->node != node) change.upserts.push_back(node);
+  }
+  known.for_each([&](const Member& member) {
+    if (!present.contains(member.id())) change.removals.push_back(member.id());
+  });
+  return change;
+}
+
+}  // namespace
 
 SimStream::SimStream(ProviderId provider, Backend& backend, const World& world, Timeline& time,
                      Dice& dice, Deliver deliver)
@@ -82,7 +104,17 @@ std::optional<ProviderReport> SimStream::to_report(StreamGeneration generation,
     const std::uint64_t lineage = full->lineage;
     ProviderView stale;
     ProviderView& view = runs(generation) ? view_ : stale;
-    if (auto applied = view.apply(*full); !applied) {
+    const bool as_change = backend_.pushes && view.has_snapshot() && lineage == lineage_ &&
+                           backend_.mood != Mood::Garbage;
+    lineage_ = lineage;
+    Result<void> applied;
+    if (as_change) {
+      ChangeAnswer change = difference(view.members(), *full);
+      applied = view.apply(change);
+    } else {
+      applied = view.apply(*full);
+    }
+    if (!applied) {
       report.add(FailedAnswer{applied.error().code, applied.error().message});
     } else {
       report.add(ProviderReport::Answer{view.members(), index, lineage, times});

@@ -43,6 +43,7 @@ class SimStream {
   bool over_ = false;  // the stream terminated: not asked again
   StreamGeneration generation_;
   ProviderView view_;
+  std::uint64_t lineage_ = 0;  // of the last answer
   std::optional<ProviderReport> slot_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

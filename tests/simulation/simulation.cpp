@@ -20,7 +20,7 @@ std::unique_ptr<SimConsumer> consumer(const char* name, Bridge bridge, Oracle& o
 
 }  // namespace
 
-Simulation::Simulation(std::uint64_t seed)
+Simulation::Simulation(std::uint64_t seed, std::ostream* story)
     : dice_(seed),
       time_(kStart),
       calm_from_(kStart + kTroubled),
@@ -28,10 +28,12 @@ Simulation::Simulation(std::uint64_t seed)
       files_(dice_.next()),
       validator_(catalog_, catalog_.context()),
       around_{dice_, time_, world_, backends_, files_, validator_, oracle_} {
+  oracle_.tell_story(story);
   for (int i = 0; i < kProviders; ++i) {
     Backend backend;
     backend.id = "p" + std::to_string(i);
     backend.declares_incarnation = dice_.chance(0.7);
+    backend.pushes = dice_.chance(0.4);
     backends_[backend.id] = backend;
   }
   consumers_.push_back(consumer("placement", Bridge::Placement, oracle_, dice_));

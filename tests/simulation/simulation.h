@@ -31,7 +31,7 @@ struct Outcome {
 
 class Simulation {
  public:
-  explicit Simulation(std::uint64_t seed);
+  explicit Simulation(std::uint64_t seed, std::ostream* story = nullptr);
   ~Simulation();
   Outcome run();
 

@@ -29,13 +29,13 @@ class ConsulFailover : public ConsulFixture {
     follow_consul(token_file);
     consumer_ = std::make_unique<RecordingConsumer>(
         daemon_, RecordingConsumer::Options{client::Bridge::Placement, "placement-1",
-                                            client::Acknowledge::Automatic});
+                                            client::Acknowledge::Automatic, {}});
     ASSERT_TRUE(consumer_->wait_for_members({"db-1", "db-2"})) << consumer_->describe();
     stand_by_with(*consumer_);
     // From here on: what is told is compared with nothing but a fresh subscription.
     consumer_ = std::make_unique<RecordingConsumer>(
         daemon_, RecordingConsumer::Options{client::Bridge::Remoting, "remoting-1",
-                                            client::Acknowledge::Never});
+                                            client::Acknowledge::Never, {}});
     ASSERT_TRUE(consumer_->wait_for_members({"db-1", "db-2"})) << consumer_->describe();
   }
   void expect_failover(v1::FailoverReason reason, std::initializer_list<const char*> codes) {
@@ -94,7 +94,7 @@ TEST_F(ConsulFailover, AnIndexThatGoesBackRemovesNobody) {
   follow_consul();
   consumer_ = std::make_unique<RecordingConsumer>(
       daemon_, RecordingConsumer::Options{client::Bridge::Remoting, "remoting-1",
-                                          client::Acknowledge::Never});
+                                          client::Acknowledge::Never, {}});
   ASSERT_TRUE(consumer_->wait_for_members({"db-1", "db-2"})) << consumer_->describe();
   // The index rises well above what a new agent begins with.
   for (int i = 0; i < 30; ++i)
@@ -158,7 +158,7 @@ TEST_F(ConsulFailover, R5_3_WithoutAStandbyTheLastTopologyIsServedStale) {
   follow_consul();
   consumer_ = std::make_unique<RecordingConsumer>(
       daemon_, RecordingConsumer::Options{client::Bridge::Placement, "placement-1",
-                                          client::Acknowledge::Never});
+                                          client::Acknowledge::Never, {}});
   ASSERT_TRUE(consumer_->wait_for_members({"db-1", "db-2"})) << consumer_->describe();
   agent_->kill();
   EXPECT_TRUE(consumer_->wait_for([&] {

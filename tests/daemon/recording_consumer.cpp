@@ -14,6 +14,7 @@ RecordingConsumer::RecordingConsumer(const DaemonProcess& daemon, Options option
   o.bridge = options.bridge;
   o.consumer_id = options.consumer_id;
   o.acknowledge = options.acknowledge;
+  o.backoff = options.backoff;
   o.seed = 5;
   auto started = client::Subscriber::start(o, *this);
   EXPECT_TRUE(started) << (started ? "" : started.error().message);

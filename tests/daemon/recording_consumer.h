@@ -23,6 +23,7 @@ class RecordingConsumer final : public client::TopologyListener {
     client::Bridge bridge = client::Bridge::Placement;
     std::string consumer_id = "consumer-1";
     client::Acknowledge acknowledge = client::Acknowledge::Never;
+    client::BackoffPolicy backoff = {};  // between attempts to connect
   };
   RecordingConsumer(const DaemonProcess& daemon, Options options);
   ~RecordingConsumer() override;

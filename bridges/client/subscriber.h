@@ -75,6 +75,7 @@ class Subscriber {
   // any more.
   void request_stop();
 
+  // The copy as it is now; while an event's callbacks run, it has that event already.
   TopologyView view() const;
   LeaseTable leases() const;
   // Position and copy as bytes, for SubscriberOptions::resume_state. Consistent with the callbacks

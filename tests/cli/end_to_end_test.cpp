@@ -218,6 +218,23 @@ TEST_F(EndToEndTest, EventsAreFollowedFromTheirBacklog) {
   EXPECT_NE(text.find("availability_changed"), std::string::npos) << text;
 }
 
+TEST_F(EndToEndTest, TheExamplesAreAccepted) {
+  const std::string examples = (source_dir() / "deploy" / "examples").string();
+  const auto checked = run({(bin_dir() / "rollcalld").string(), "--check-config", "--config",
+                            examples + "/rollcall.yaml"},
+                           kHungProgram);
+  ASSERT_TRUE(checked) << checked.error();
+  EXPECT_EQ(checked->exit.code, 0) << checked->output;
+  expect(0,
+         {"providers", "add", examples + "/file-standby.yaml", "--dry-run", "--allow-unreachable"});
+  expect(0, {"providers", "add", examples + "/consul.yaml", "--dry-run", "--allow-unreachable"});
+  const std::string plan = expect(
+      0, {"providers", "apply", examples + "/providers.yaml", "--dry-run", "--allow-unreachable"});
+  EXPECT_NE(plan.find("2 to add"), std::string::npos) << plan;
+  expect(0, {"providers", "add", "-"}, file_descriptor("file", 10, examples + "/members.yaml"));
+  EXPECT_TRUE(becomes("n3", {"members"}));
+}
+
 TEST_F(EndToEndTest, AStoppedSidecarIsNoAnswerAndItsStoreIsVerified) {
   EXPECT_NE(expect(0, {"store", "verify", daemon_.state_dir()}).find("is sound"),
             std::string::npos);

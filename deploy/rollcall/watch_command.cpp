@@ -5,7 +5,7 @@
 #include <mutex>
 #include <optional>
 
-#include "bridges/client/status_error.h"
+#include "core/codec/json_writer.h"
 #include "deploy/rollcall/commands.h"
 #include "deploy/rollcall/show_events.h"
 #include "deploy/rollcall/text.h"
@@ -38,7 +38,9 @@ class Printer : public client::TopologyListener {
     }
     if (!change.error) return;
     // Before the first event an error is the answer; only a topology that isn't there yet may come.
-    if (!streamed_ && change.error->code != ErrorCode::NoSnapshot) {
+    // Whoever took our name over would lose it again if we came back.
+    const ErrorCode code = change.error->code;
+    if ((!streamed_ && code != ErrorCode::NoSnapshot) || code == ErrorCode::OutOfOrder) {
       return end(terminal_.fail(*change.error));
     }
     note(std::string(to_string(change.error->code)) + ": " + change.error->message +
@@ -62,7 +64,15 @@ class Printer : public client::TopologyListener {
     changed_.notify_all();
   }
   void note(const std::string& text) {
-    if (!done()) terminal_.err << "note: " << shown(text, 2'048) << "\n" << std::flush;
+    if (done()) return;
+    const std::string line = shown(text, 2'048);
+    if (terminal_.json) {
+      JsonWriter writer;
+      writer.begin_object().field("note", line).end_object();
+      terminal_.err << std::move(writer).finish().value_or("{}") << "\n" << std::flush;
+    } else {
+      terminal_.err << "note: " << line << "\n" << std::flush;
+    }
   }
 
   const Terminal& terminal_;

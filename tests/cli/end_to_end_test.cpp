@@ -180,6 +180,28 @@ TEST_F(EndToEndTest, WatchBeginsWithASnapshotAndGoesOnAfterAPosition) {
   EXPECT_NE(foreign.find("snapshot"), std::string::npos) << foreign;
 }
 
+TEST_F(EndToEndTest, AWatchWhoseNameIsTakenEndsAndSaysSo) {
+  expect(0, {"member", "join", "n1", "10.0.0.1:7000"});
+  Process::Options options;
+  options.argv = {(bin_dir() / "rollcall").string(),
+                  "--server",
+                  daemon_.address(),
+                  "watch",
+                  "--consumer",
+                  "me"};
+  options.output = daemon_.directory() / "first";
+  auto first = Process::start(options);
+  ASSERT_TRUE(first) << first.error();
+  ASSERT_TRUE(eventually(kHungProgram, [&] {
+    return read_file(options.output).find("snapshot") != std::string::npos;
+  }));
+  expect(0, {"watch", "--consumer", "me", "--count", "1"});
+  const auto ended = first->wait(kHungProgram);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->code, 1);
+  EXPECT_NE(first->output_tail().find("error: OUT_OF_ORDER"), std::string::npos);
+}
+
 TEST_F(EndToEndTest, R4_2_QuarantineBlocksAndRecoverUnblocksAfterARefresh) {
   expect(0, {"member", "join", "n1", "10.0.0.1:7000"});
   expect(0, {"quarantine", "n1"});

@@ -1,6 +1,6 @@
 #include "core/error.h"
 
-#include <cassert>
+#include <cstdlib>
 
 #include "core/limits.h"
 #include "core/text.h"
@@ -32,7 +32,7 @@ std::optional<ErrorCode> error_code_from_string(std::string_view name) {
 
 tl::unexpected<ProvisioningError> fail(ErrorCode code, std::string message,
                                        std::vector<Problem> problems) {
-  assert(!problems.empty());
+  if (problems.empty()) std::abort();  // the caller found nothing wrong, and yet refuses
   ProvisioningError error{code, std::move(message), std::move(problems), 0};
   error.total_problems = static_cast<std::uint32_t>(error.problems.size());
   if (error.problems.size() > limits::kMaxProblems) error.problems.resize(limits::kMaxProblems);

@@ -1,7 +1,7 @@
 #include "core/member_map.h"
 
 #include <algorithm>
-#include <cassert>
+#include <cstdlib>
 #include <utility>
 
 namespace rollcall {
@@ -208,7 +208,7 @@ const Member* MemberMap::find(const NodeId& id) const {
 }
 
 MemberMap MemberMap::with(Member member) const {
-  assert(member.node);
+  if (!member.node) std::abort();  // see Member: never null
   return MemberMap(insert(root_, std::move(member)));
 }
 

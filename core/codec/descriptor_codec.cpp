@@ -89,6 +89,7 @@ ProviderDescriptor read_descriptor(const JsonValue& value, const std::string& pa
   d.id = ProviderId(std::move(id));
   forbid_secrets(reader);
   reader.finish();
+  if (form == DescriptorForm::Unjudged) return d;
   for (Problem& problem : validate_descriptor(d, path)) {
     if (already_named(problems, before, problem.field)) continue;
     problems.add(std::move(problem.field), problem.value, std::move(problem.expected),
@@ -99,7 +100,7 @@ ProviderDescriptor read_descriptor(const JsonValue& value, const std::string& pa
 
 std::vector<ProviderDescriptor> read_descriptor_list(const JsonValue& value,
                                                      const std::string& path,
-                                                     ProblemList& problems) {
+                                                     ProblemList& problems, DescriptorForm form) {
   std::vector<ProviderDescriptor> out;
   const JsonValue::Array* list = value.as_array();
   if (list == nullptr) {
@@ -113,8 +114,8 @@ std::vector<ProviderDescriptor> read_descriptor_list(const JsonValue& value,
     return out;
   }
   for (std::size_t i = 0; i < list->size(); ++i) {
-    out.push_back(read_descriptor((*list)[i], path + "[" + std::to_string(i) + "]",
-                                  DescriptorForm::Operator, problems));
+    out.push_back(read_descriptor((*list)[i], path + "[" + std::to_string(i) + "]", form,
+                                  problems));
   }
   return out;
 }
@@ -138,7 +139,8 @@ Result<void> check_ids_unique(const std::vector<ProviderDescriptor>& descriptors
 }  // namespace
 
 Result<std::vector<ProviderDescriptor>> parse_descriptors(std::string_view text,
-                                                          const ReadLimits& read_limits) {
+                                                          const ReadLimits& read_limits,
+                                                          DescriptorForm form) {
   auto document = parse_document(text, read_limits);
   if (!document) return tl::unexpected(std::move(document.error()));
   ProblemList problems;
@@ -149,9 +151,9 @@ Result<std::vector<ProviderDescriptor>> parse_descriptors(std::string_view text,
     list = providers;
   }
   if (list->as_object() != nullptr) {
-    out.push_back(read_descriptor(*list, "", DescriptorForm::Operator, problems));
+    out.push_back(read_descriptor(*list, "", form, problems));
   } else {
-    out = read_descriptor_list(*list, "providers", problems);
+    out = read_descriptor_list(*list, "providers", problems, form);
   }
   if (!problems.empty()) return problems.fail(read_limits.code, "descriptor refused");
   if (auto unique = check_ids_unique(out); !unique) {

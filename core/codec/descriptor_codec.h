@@ -23,21 +23,27 @@ namespace rollcall {
 
 enum class DescriptorForm : std::uint8_t {
   Operator,  // what a person writes: no `origin`
+  // The same, judged elsewhere: only what keeps it from being read is a problem here, so that whoever
+  // knows the kinds (the sidecar) can name all the others together (R1.1).
+  Unjudged,
   Stored,    // providers.jsonl: `origin` and `disabled_reason` as well
 };
 
-// Reads one, adds its problems (validate_descriptor() included) to `problems`. `path` prefixes.
+// Reads one, adds its problems (validate_descriptor() included, unless Unjudged) to `problems`.
+// `path` prefixes.
 ProviderDescriptor read_descriptor(const JsonValue& value, const std::string& path,
                                    DescriptorForm form, ProblemList& problems);
 
 // A descriptor file: one object, a list, or {"providers":[…]}. Two with one id are DUPLICATE_NAME.
-Result<std::vector<ProviderDescriptor>> parse_descriptors(std::string_view text,
-                                                          const ReadLimits& read_limits = {});
+Result<std::vector<ProviderDescriptor>> parse_descriptors(
+    std::string_view text, const ReadLimits& read_limits = {},
+    DescriptorForm form = DescriptorForm::Operator);
 
 // The same, of a tree that is already there. `path` prefixes ("providers").
 std::vector<ProviderDescriptor> read_descriptor_list(const JsonValue& value,
                                                      const std::string& path,
-                                                     ProblemList& problems);
+                                                     ProblemList& problems,
+                                                     DescriptorForm form = DescriptorForm::Operator);
 
 // Written in a fixed order, fields with their default value included, so that equal descriptors
 // give equal bytes (the store's checksum wants that).

@@ -55,7 +55,8 @@ Result<std::vector<ProviderDescriptor>> read_descriptors(const std::string& file
     text = read_bounded(input, shown(file));
   }
   if (!text) return tl::unexpected(text.error());
-  auto descriptors = parse_descriptors(*text);
+  // The sidecar knows the kinds: it judges the contents, and names every problem at once (R1.1).
+  auto descriptors = parse_descriptors(*text, {}, DescriptorForm::Unjudged);
   if (!descriptors) descriptors.error().message = shown(file) + ": " + descriptors.error().message;
   return descriptors;
 }

@@ -137,5 +137,18 @@ TEST(DescriptorCodec, TheOperatorsFormHasNoOrigin) {
               ElementsAre("origin"));
 }
 
+TEST(DescriptorCodec, R1_1_AnUnjudgedDescriptorIsReadForOthersToNameAllItsProblems) {
+  const char* text = R"({"id": "X Y", "kind": "no-such-kind", "watch_params": {"foo": 1}})";
+  EXPECT_FALSE(parse_descriptors(text));
+  const auto read = parse_descriptors(text, {}, DescriptorForm::Unjudged);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->front().id, ProviderId("X Y"));
+  EXPECT_EQ(read->front().watch_params.at("foo"), "1");
+  // What can't be read, and secrets in the open, never go further.
+  EXPECT_FALSE(parse_descriptors(R"({"id": 1, "kind": "file"})", {}, DescriptorForm::Unjudged));
+  EXPECT_FALSE(parse_descriptors(R"({"id": "a", "kind": "file", "auth": {"token": "t"}})", {},
+                                 DescriptorForm::Unjudged));
+}
+
 }  // namespace
 }  // namespace rollcall

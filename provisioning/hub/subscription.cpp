@@ -76,7 +76,7 @@ Subscription::Step Subscription::handle(Next& out, std::size_t max_bytes, MonoTi
     case State::SendChunks: return send_chunk(out, now);
     case State::SendLast: return send_last_chunk(out, now);
     case State::Following: return follow(out, max_bytes, now);
-    case State::Ended: return finish(out, std::move(final_error_));
+    case State::Ended: return finish(out, final_error_);
   }
   return finish(out, std::nullopt);
 }
@@ -211,7 +211,7 @@ Subscription::Step Subscription::resync() {
 }
 
 Subscription::Step Subscription::follow(Next& out, std::size_t max_bytes, MonoTime now) {
-  const bool closing = hub_.closing_.load();  // before reading: nothing is published after it
+  const bool closing = hub_.closing_.load();  // before reading: all that came before is there
   const std::uint64_t before = cursor_.after.value();
   auto read = hub_.log_.read(cursor_, max_bytes);
   switch (read.status) {
@@ -269,6 +269,7 @@ Subscription::Step Subscription::finish(Next& out, std::optional<ProvisioningErr
     hub_.traffic_.ended(request_.bridge, error ? std::optional(error->code) : std::nullopt);
   }
   state_ = State::Ended;
+  final_error_ = error;  // who asks again gets the same answer
   out.outcome = Outcome::Ended;
   out.error = std::move(error);
   return Step::Done;

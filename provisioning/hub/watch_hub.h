@@ -5,7 +5,7 @@
 // encoding snapshots the encoder thread's. Both are run by HubThreads in the daemon; a simulator, which
 // wants no threads, calls poll() instead.
 //
-// Threads: publish() and close() by the one writer; everything else from any thread. The state after a
+// Threads: publish() by the one writer; everything else from any thread. The state after a
 // step and the log's end change together, so a snapshot always says which place of the log it is.
 #pragma once
 
@@ -69,8 +69,9 @@ class WatchHub {
   // A step's events, in order and without a gap, and the state after it. Without events `state` keeps
   // its seq_no and says only what causes no event (time of confirmation, say). Aborts on a gap.
   void publish(std::span<const Event> events, std::shared_ptr<const TopologySnapshot> state);
-  // Graceful end: every stream gets all that was published and ends with SHUTTING_DOWN; new ones are
-  // refused. publish() isn't called again. Idempotent. Done when stats().subscribers is 0.
+  // Graceful end: every stream gets all that was published before and ends with SHUTTING_DOWN; new ones
+  // are refused. The writer may go on publishing (a tick, a late answer); whether a stream still gets
+  // that is left open. Any thread, idempotent. Done when stats().subscribers is 0.
   void close();
 
   // --- subscribers ---

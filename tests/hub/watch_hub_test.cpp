@@ -82,6 +82,7 @@ TEST(WatchHub, R3_2_BeforeAnyTopologyThereIsNoSnapshot) {
   EXPECT_TRUE(early.ended);
   ASSERT_TRUE(early.end.has_value());
   EXPECT_EQ(early.end->code, ErrorCode::NoSnapshot);
+  EXPECT_EQ(early.sub->next(100, hub.now).error->code, ErrorCode::NoSnapshot) << "and again";
 
   hub.has_topology = false;
   hub.publish(1);  // the epoch's first event
@@ -354,6 +355,7 @@ TEST(WatchHub, R3_5_ClosingDeliversEverythingAndThenEndsTheStreamsInOrder) {
     stream->sub->close();
   }
   EXPECT_EQ(hub.hub.stats().subscribers, 0u);
+  hub.publish(1);  // the writer's last tick may come later
   const auto late = hub.hub.subscribe({Bridge::Placement, "x", {}, {}, false},
                                       std::make_shared<CountingWaker>(), hub.now);
   ASSERT_FALSE(late.has_value());

@@ -7,12 +7,14 @@
 
 #include "core/codec/canonical.h"
 #include "core/codec/json_reader.h"
+#include "core/text.h"
 #include "provisioning/registry/hex.h"
 
 namespace rollcall {
 namespace {
 
 constexpr std::string_view kLineStart = R"({"checksum":")";
+constexpr std::size_t kMaxShown = 128;  // of a text that a broken file holds
 constexpr std::string_view kAfterChecksum = R"(",)";
 // {"checksum":"0123456789abcdef",
 constexpr std::size_t kPrefixBytes = kLineStart.size() + kHexDigits + kAfterChecksum.size();
@@ -46,7 +48,7 @@ std::optional<SealError> check_header(const JsonValue& header, std::string_view 
   const std::string* text = name != nullptr ? name->as_string() : nullptr;
   if (text == nullptr) return SealError{1, "names no format", false};
   if (*text != format) {
-    return SealError{1, "is of format " + *text + ", not " + std::string(format), false};
+    return SealError{1, "is of format " + printable(*text, kMaxShown) + ", not " + std::string(format), false};
   }
   const JsonValue* min_reader = header.find("min_reader");
   const auto needed = min_reader != nullptr ? min_reader->as_u64() : std::nullopt;

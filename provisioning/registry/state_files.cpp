@@ -8,6 +8,7 @@
 #include "core/codec/node_codec.h"
 #include "core/codec/object_reader.h"
 #include "core/limits.h"
+#include "core/text.h"
 #include "provisioning/registry/hex.h"
 #include "provisioning/registry/store_errors.h"
 
@@ -22,6 +23,9 @@ constexpr std::string_view kTopologyFormat = "rollcall.topology";
 constexpr std::size_t kMaxBootFileBytes = 64 * 1024;
 
 // A record's own reader; what it does not take is kept as unknown.
+// A text that a broken file holds, in a message.
+std::string shown(const std::string& text) { return printable(text, 128); }
+
 std::optional<std::string> first_problem(const ProblemList& problems) {
   if (problems.empty()) return std::nullopt;
   const Problem& problem = problems.kept().front();
@@ -209,7 +213,7 @@ Result<BlockTable> StateFiles::load_blocks() {
         block.node = NodeId(node);
         block.expires_at = from_unix_ms(expires);
         const NodeId id = block.node;
-        if (!blocks.emplace(id, std::move(block)).second) return "repeats the node " + node;
+        if (!blocks.emplace(id, std::move(block)).second) return "repeats the node " + shown(node);
         return std::nullopt;
       },
       unknown.file);
@@ -251,7 +255,7 @@ Result<std::vector<ProviderId>> StateFiles::load_holds() {
         reader.ignore("checksum").required("provider", provider);
         if (auto problem = first_problem(problems)) return problem;
         if (!unknown.records.emplace(provider, unknown_of_reader(reader)).second) {
-          return "repeats the provider " + provider;
+          return "repeats the provider " + shown(provider);
         }
         held.emplace_back(std::move(provider));
         return std::nullopt;
@@ -343,7 +347,7 @@ Result<std::optional<SavedTopology>> StateFiles::load_topology() {
         ProblemList problems;
         ClusterNode node = read_node(*member, "member", problems);
         if (auto problem = first_problem(problems)) return problem;
-        if (!ids.insert(node.id).second) return "repeats the member " + node.id.str();
+        if (!ids.insert(node.id).second) return "repeats the member " + shown(node.id.str());
         members.push_back(make_member(std::move(node)));
         return std::nullopt;
       },

@@ -90,30 +90,50 @@ Result<ConsulReply> ConsulClient::ask_unnamed(std::uint64_t index, MonoTime dead
   request.resend_if_closed = index == 0;
   if (!(*secrets)->token.empty()) request.headers = {{"X-Consul-Token", (*secrets)->token}};
 
-  auto answer = http_->get(request, *secrets);
+  auto answer = put(request, **secrets);
   if (!answer) return tl::unexpected(std::move(answer.error()));
-  auto judged = judge(answer->response, settings_);
-  if (!judged) return tl::unexpected(std::move(judged.error()));
-  if (is_empty_list(answer->response.body) && (*secrets)->token.empty() &&
-      denies_by_default(answer->response)) {
-    if (auto ok = believe_empty(request, **secrets); !ok) {
-      return tl::unexpected(std::move(ok.error()));
-    }
+  const bool proves_nothing = is_empty_list(answer->response.body) && (*secrets)->token.empty() &&
+                              denies_by_default(answer->response);
+  if (proves_nothing) {
+    answer = prove_empty(**secrets, deadline);
+    if (!answer) return tl::unexpected(std::move(answer.error()));
   }
-  return ConsulReply{*judged, std::move(answer->response.body), answer->times};
+  return ConsulReply{*judge(answer->response, settings_), std::move(answer->response.body),
+                     answer->times};
+}
+
+// An answer that may be believed.
+Result<HttpAnswer> ConsulClient::put(const HttpRequest& request, const Secrets& secrets) {
+  auto answer = http_->get(request, &secrets);
+  if (!answer) return answer;
+  if (auto judged = judge(answer->response, settings_); !judged) {
+    return tl::unexpected(std::move(judged.error()));
+  }
+  return answer;
 }
 
 // Consul leaves out X-Consul-Results-Filtered-By-ACLs for requests without a token, so that
 // strangers learn nothing: what they may not see looks like an empty cluster. It tells the two
-// apart only if the agent puts a default token of its own under such requests; then there is an
-// identity.
-Result<void> ConsulClient::believe_empty(const HttpRequest& question, const Secrets& secrets) {
-  HttpRequest request = question;
-  request.target = "/v1/acl/token/self";
-  request.finish_by =
-      std::max(request.finish_by, io_.clock.now() + Duration(limits::kConsulTransfer));
+// apart only while the agent puts a default token of its own under such requests. So the question
+// is asked again between two looks at that: the agent may be given its token, or lose it, any time.
+Result<HttpAnswer> ConsulClient::prove_empty(const Secrets& secrets, MonoTime deadline) {
+  HttpRequest request;
+  request.finish_by = std::min(io_.clock.now() + Duration(limits::kConsulReadTimeout), deadline);
   request.answer_by = request.finish_by;
-  request.resend_if_closed = true;
+  if (auto known = has_identity(request, secrets); !known) {
+    return tl::unexpected(std::move(known.error()));
+  }
+  request.target = settings_.target;
+  auto answer = put(request, secrets);
+  if (!answer || !is_empty_list(answer->response.body)) return answer;
+  if (auto known = has_identity(request, secrets); !known) {
+    return tl::unexpected(std::move(known.error()));
+  }
+  return answer;
+}
+
+Result<void> ConsulClient::has_identity(HttpRequest request, const Secrets& secrets) {
+  request.target = "/v1/acl/token/self";
   auto answer = http_->get(request, &secrets);
   if (!answer) return tl::unexpected(std::move(answer.error()));
   if (answer->response.status == 200) {

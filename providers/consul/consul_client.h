@@ -39,8 +39,10 @@ class ConsulClient {
  private:
   Duration wait_patience() const;
   Result<ConsulReply> ask_unnamed(std::uint64_t index, MonoTime deadline);
-  // An empty answer to a question without a token, where access control denies by default.
-  Result<void> believe_empty(const HttpRequest& question, const Secrets& secrets);
+  Result<HttpAnswer> put(const HttpRequest& request, const Secrets& secrets);
+  // After an empty answer to a question without a token, where access control denies by default.
+  Result<HttpAnswer> prove_empty(const Secrets& secrets, MonoTime deadline);
+  Result<void> has_identity(HttpRequest request, const Secrets& secrets);
 
   const ConsulSettings& settings_;
   Io io_;

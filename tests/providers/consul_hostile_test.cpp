@@ -245,6 +245,23 @@ TEST_F(ConsulHostile, AStrangerWhoMaySeeNothingIsNoEmptyCluster) {
             "snapshot[]");
 }
 
+TEST_F(ConsulHostile, AnIdentityThatComesOrGoesMeanwhileProvesNothing) {
+  const std::string deny = "X-Consul-Default-Acl-Policy: deny\r\n";
+  const std::string somebody = http_ok(R"({"AccessorID":"7a2b"})");
+  const std::string nobody = http_status("403 Forbidden", "ACL not found");
+  // It came after the empty answer: the question is asked again, by somebody now.
+  std::vector<std::string> script = {
+      consul_ok("[]", 5, deny), somebody, consul_ok(kOne, 5, deny),
+      // It went before the second empty answer, or after it: who knows.
+      consul_ok("[]", 5, deny), somebody, consul_ok("[]", 5, deny), nobody};
+  ScriptedServer server([&](Connection& c, const std::string&) {
+    return c.send(script[(server.requests() - 1) % script.size()]);
+  });
+  StreamReader stream(create({server.url()})->stream());
+  EXPECT_EQ(to_text(stream.next()), "snapshot[a]");
+  EXPECT_EQ(code_of(stream.next()), ErrorCode::PermissionDenied);
+}
+
 TEST_F(ConsulHostile, R1_4_ConnectivityIsCheckedWithinItsDeadlineAtEveryEndpoint) {
   ScriptedServer silent([](Connection& c, const std::string&) { return c.linger(); });
   ScriptedServer good([](Connection& c, const std::string&) { return c.send(consul_ok(kOne, 1)); });

@@ -210,6 +210,14 @@ TEST_F(ProviderRegistryTest, R1_4_NobodyIsAskedAtStart) {
   EXPECT_TRUE(registry().find(ProviderId("c1"))->accepted_unreachable);
 }
 
+TEST_F(ProviderRegistryTest, R1_4_WhatWasSeenOfOneBackendIsNotSaidOfAnother) {
+  backends().unreachable("c1");
+  ASSERT_TRUE(registry().apply_config({consul("c1")}, When::Reload, true));
+  ASSERT_TRUE(registry().find(ProviderId("c1"))->accepted_unreachable);
+  ASSERT_TRUE(registry().apply_config({consul("c1", 0, "other")}, When::Start, false));
+  EXPECT_FALSE(registry().find(ProviderId("c1"))->accepted_unreachable) << "nobody asked this one";
+}
+
 TEST_F(ProviderRegistryTest, R1_4_EveryUnreachableBackendOfASetIsNamed) {
   backends().unreachable("c1", ErrorCode::AuthFailed);
   backends().unreachable("c3", ErrorCode::Timeout);
@@ -250,6 +258,21 @@ TEST_F(ProviderRegistryTest, R1_5_AWriteThatFailedChangesNothingAnywhere) {
     EXPECT_EQ(told().size(), told_before);
   }
   EXPECT_TRUE(registry().add(in_memory("b"), kPlain)) << "and the next one settles it";
+}
+
+TEST_F(ProviderRegistryTest, R1_5_AfterAnUnknownOutcomeEvenNoChangeIsStoredBeforeItIsAnswered) {
+  // The disk may hold what the refused write wanted; "nothing to do" would be answered on hearsay.
+  for (std::uint64_t n = 0; n < 8; ++n) {
+    const std::string id = "kept" + std::to_string(n);
+    ASSERT_TRUE(registry().add(in_memory(id), kPlain));
+    const auto accepted = registry().view()->providers;
+    files().fail_nth(FileCall::SyncDirectory, 1);
+    ASSERT_FALSE(registry().remove(ProviderId(id), kPlain));
+    ASSERT_TRUE(registry().update(in_memory(id), kPlain)) << "the same as it is";
+    files().power_cut();
+    restart();
+    EXPECT_EQ(registry().view()->providers, accepted);
+  }
 }
 
 TEST_F(ProviderRegistryTest, AnExpectedRevisionThatIsNotThePresentOneIsAConflictNamingBoth) {

@@ -13,7 +13,8 @@ template <class Request>
 RegistryWrite write_options(const Request& r) {
   RegistryWrite write;
   if constexpr (requires { r.validate_only(); }) write.validate_only = r.validate_only();
-  if constexpr (requires { r.allow_unreachable(); }) write.allow_unreachable = r.allow_unreachable();
+  if constexpr (requires { r.allow_unreachable(); })
+    write.allow_unreachable = r.allow_unreachable();
   if constexpr (requires { r.prune(); }) write.prune = r.prune();
   if (r.has_expected_revision()) write.expected_revision = Revision(r.expected_revision());
   return write;
@@ -57,12 +58,10 @@ Result<v1::ProviderResponse> AdminActions::write_one(const v1::Provider& message
   return out;
 }
 
-Result<v1::ProviderResponse> AdminActions::run(const v1::RegisterProviderRequest& r,
-                                               Time at_most) {
+Result<v1::ProviderResponse> AdminActions::run(const v1::RegisterProviderRequest& r, Time at_most) {
   const RegistryWrite write = write_options(r);
-  return write_one(r.provider(), write, at_most, [&](ProviderDescriptor d) {
-    return c_.registry->add(std::move(d), write);
-  });
+  return write_one(r.provider(), write, at_most,
+                   [&](ProviderDescriptor d) { return c_.registry->add(std::move(d), write); });
 }
 
 Result<v1::ProviderResponse> AdminActions::run(const v1::UpdateProviderRequest& r, Time at_most) {
@@ -120,8 +119,7 @@ Result<v1::ApplyProvidersResponse> AdminActions::run(const v1::ApplyProvidersReq
   return out;
 }
 
-Result<v1::ListProvidersResponse> AdminActions::run(const v1::ListProvidersRequest&,
-                                                    Time at_most) {
+Result<v1::ListProvidersResponse> AdminActions::run(const v1::ListProvidersRequest&, Time at_most) {
   auto status = c_.service->status(at_most);
   if (!status) return tl::unexpected(std::move(status.error()));
   v1::ListProvidersResponse out;
@@ -191,13 +189,13 @@ Result<v1::GetStatusResponse> AdminActions::run(const v1::GetStatusRequest&, Tim
 Result<v1::SwitchProviderResponse> AdminActions::run(const v1::SwitchProviderRequest& r,
                                                      Time at_most) {
   if (auto open = refuse_while_draining(); !open) return tl::unexpected(open.error());
-  constexpr auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(limits::kSwitchMax);
+  constexpr auto longest =
+      std::chrono::duration_cast<std::chrono::milliseconds>(limits::kSwitchMax);
   if (r.for_ms() > static_cast<std::uint64_t>(longest.count()))
     return fail(ErrorCode::InvalidConfig, "a switch lasts at most 24 hours",
                 {{"for_ms", std::to_string(r.for_ms()), "at most 86400000"}});
-  const Duration lasts = r.for_ms() == 0
-                             ? Duration(limits::kSwitchDefault)
-                             : Duration(std::chrono::milliseconds(r.for_ms()));
+  const Duration lasts = r.for_ms() == 0 ? Duration(limits::kSwitchDefault)
+                                         : Duration(std::chrono::milliseconds(r.for_ms()));
   auto reply = c_.service->ask(input::SwitchTo{{}, ProviderId(r.id()), lasts}, at_most);
   if (!reply) return tl::unexpected(std::move(reply.error()));
   v1::SwitchProviderResponse out;
@@ -245,8 +243,9 @@ Result<v1::MemberResponse> AdminActions::run(const v1::JoinMemberRequest& r, Tim
   const auto provider = c_.pool->find(*id);
   if (!provider) return fail(ErrorCode::NotFound, "there is no provider " + id->str());
   if (provider->registrar() == nullptr)
-    return fail(ErrorCode::CapabilityMissing,
-                "members of " + id->str() + " come from its backend; only in-memory ones are joined");
+    return fail(
+        ErrorCode::CapabilityMissing,
+        "members of " + id->str() + " come from its backend; only in-memory ones are joined");
   if (auto joined = provider->registrar()->join(node); !joined)
     return tl::unexpected(std::move(joined.error()));
   v1::MemberResponse out;
@@ -261,8 +260,9 @@ Result<v1::MemberResponse> AdminActions::run(const v1::LeaveMemberRequest& r, Ti
   const auto provider = c_.pool->find(*id);
   if (!provider) return fail(ErrorCode::NotFound, "there is no provider " + id->str());
   if (provider->registrar() == nullptr)
-    return fail(ErrorCode::CapabilityMissing,
-                "members of " + id->str() + " leave at its backend; only in-memory ones leave here");
+    return fail(
+        ErrorCode::CapabilityMissing,
+        "members of " + id->str() + " leave at its backend; only in-memory ones leave here");
   if (auto left = provider->registrar()->leave(NodeId(r.node_id())); !left)
     return tl::unexpected(std::move(left.error()));
   v1::MemberResponse out;

@@ -1,5 +1,5 @@
-// AdminActions: what each RPC of ProvisioningAdmin does, without gRPC. Calls block (a backend is asked,
-// a disk written, the service thread answers), at most about `at_most`: they run on workers.
+// AdminActions: what each RPC of ProvisioningAdmin does, without gRPC. Calls block (a backend is
+// asked, a disk written, the service thread answers), at most about `at_most`: they run on workers.
 //
 // Threads: any. While the sidecar drains, everything that changes something is SHUTTING_DOWN.
 #pragma once

@@ -1,7 +1,7 @@
 // Between the messages of admin.proto and the values of core and provisioning.
 //
-// Pure functions, any thread. Nothing of a secret is in a descriptor (only references), so everything
-// may be shown.
+// Pure functions, any thread. Nothing of a secret is in a descriptor (only references), so
+// everything may be shown.
 #pragma once
 
 #include <string>
@@ -26,8 +26,8 @@ ProviderDescriptor descriptor_from(const v1::Provider& message, const std::strin
                                    ProblemList& problems);
 v1::Provider to_message(const ProviderDescriptor& d);
 
-// weight 0 is 1, no status is READY, a label rollcall-incarnation declares the incarnation if the field
-// does not.
+// weight 0 is 1, no status is READY, a label rollcall-incarnation declares the incarnation if the
+// field does not.
 ClusterNode node_from(const v1::Node& message, ProblemList& problems);
 
 v1::Health to_message(HealthState health);

@@ -1,6 +1,6 @@
-// AdminService: ProvisioningAdmin over gRPC. Unary calls run on a bounded pool of workers (they wait
-// for disks and backends), GetTopology streams the hub's shared snapshot, WatchEvents the operators'
-// log.
+// AdminService: ProvisioningAdmin over gRPC. Unary calls run on a bounded pool of workers (they
+// wait for disks and backends), GetTopology streams the hub's shared snapshot, WatchEvents the
+// operators' log.
 //
 // Threads: gRPC's. close() ends what streams, before the server is shut down.
 #pragma once
@@ -24,9 +24,8 @@ inline constexpr std::size_t kAdminThreads = 4;
 inline constexpr std::size_t kAdminWaiting = 64;
 inline constexpr auto kAdminLongest = std::chrono::seconds(30);  // for a call without a deadline
 
-class AdminService final
-    : public v1::ProvisioningAdmin::WithRawCallbackMethod_GetTopology<
-          v1::ProvisioningAdmin::CallbackService> {
+class AdminService final : public v1::ProvisioningAdmin::WithRawCallbackMethod_GetTopology<
+                               v1::ProvisioningAdmin::CallbackService> {
  public:
   explicit AdminService(AdminContext context);
   ~AdminService() override;
@@ -34,11 +33,10 @@ class AdminService final
   // Streams end with SHUTTING_DOWN, calls at hand are finished, new ones refused. Idempotent.
   void close();
 
-#define ROLLCALL_ADMIN_UNARY(method, Request, Response)                                     \
-  grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context,                    \
-                                   const v1::Request* request, v1::Response* response)      \
-      override {                                                                            \
-    return unary(context, *request, *response, #method);                                    \
+#define ROLLCALL_ADMIN_UNARY(method, Request, Response)                                           \
+  grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context,                          \
+                                   const v1::Request* request, v1::Response* response) override { \
+    return unary(context, *request, *response, #method);                                          \
   }
   ROLLCALL_ADMIN_UNARY(RegisterProvider, RegisterProviderRequest, ProviderResponse)
   ROLLCALL_ADMIN_UNARY(UpdateProvider, UpdateProviderRequest, ProviderResponse)

@@ -1,8 +1,8 @@
 // EventsReactor: one WatchEvents stream. A cursor (the index of the newest notice sent) into the
 // OperatorLog; a slow reader loses the oldest notices and holds one message.
 //
-// Threads: gRPC's reactions and whoever appends to the log meet under `mutex_`; gRPC is called without
-// it. One operation is under way at a time: a write, or the finish.
+// Threads: gRPC's reactions and whoever appends to the log meet under `mutex_`; gRPC is called
+// without it. One operation is under way at a time: a write, or the finish.
 #pragma once
 
 #include <grpcpp/server_context.h>

@@ -98,7 +98,7 @@ class HttpServer::Impl {
                   "the HTTP server listens on loopback only, not on " + options.host);
     const int bound = options.port == 0 ? server_.bind_to_any_port(options.host)
                       : server_.bind_to_port(options.host, options.port) ? options.port
-                                                                          : -1;
+                                                                         : -1;
     const bool v6 = options.host.find(':') != std::string::npos;
     const std::string host = v6 ? "[" + options.host + "]" : options.host;
     if (bound <= 0)
@@ -152,8 +152,7 @@ class HttpServer::Impl {
       w.begin_object().field("status", "alive").end_object();
       answer_json(res, 200, std::move(w));
     });
-    server_.Get("/readyz",
-                [this](const httplib::Request&, httplib::Response& res) { ready(res); });
+    server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& res) { ready(res); });
     server_.Get("/v1/topology", [this](const httplib::Request& req, httplib::Response& res) {
       topology(req, res);
     });

@@ -1,8 +1,9 @@
-// HttpServer: /metrics, /livez, /readyz and /v1/topology on loopback (SPEC 9, README.md beside this).
+// HttpServer: /metrics, /livez, /readyz and /v1/topology on loopback (SPEC 9, README.md beside
+// this).
 //
-// Threads: one that accepts and kHttpThreads workers, all its own. start() and stop() from the owner's.
-// Reading the topology takes no lock of the writer; metrics and liveness ask the service thread and
-// wait for its answer, bounded.
+// Threads: one that accepts and kHttpThreads workers, all its own. start() and stop() from the
+// owner's. Reading the topology takes no lock of the writer; metrics and liveness ask the service
+// thread and wait for its answer, bounded.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@
 
 namespace rollcall {
 
-inline constexpr std::size_t kHttpThreads = 4;     // people and Prometheus, not consumers
-inline constexpr std::size_t kHttpWaiting = 16;    // accepted connections without a worker
+inline constexpr std::size_t kHttpThreads = 4;   // people and Prometheus, not consumers
+inline constexpr std::size_t kHttpWaiting = 16;  // accepted connections without a worker
 inline constexpr auto kHttpIoTimeout = std::chrono::seconds(5);  // of one read or write
 
 class HttpServer {
@@ -35,7 +36,8 @@ class HttpServer {
     std::function<Result<void>()> alive;           // whether the service thread answers
   };
 
-  // Listens when it returns. INVALID_CONFIG (not loopback), BACKEND_UNAVAILABLE (the port is taken).
+  // Listens when it returns. INVALID_CONFIG (not loopback), BACKEND_UNAVAILABLE (the port is
+  // taken).
   static Result<std::unique_ptr<HttpServer>> start(const Options& options, Sources sources);
   ~HttpServer();  // stop()
   HttpServer(const HttpServer&) = delete;

@@ -34,7 +34,8 @@ class TopologyJson {
   bool ended_ = false;
 };
 
-// Changes with every event and when the topology becomes stale: "\"<epoch>-<seq_no>\"" (RFC 9110 8.8.3).
+// Changes with every event and when the topology becomes stale: "\"<epoch>-<seq_no>\"" (RFC
+// 9110 8.8.3).
 std::string topology_etag(const TopologySnapshot& snapshot);
 
 }  // namespace rollcall

@@ -15,8 +15,8 @@
 namespace rollcall {
 
 struct CommandLine {
-  std::string config_file;  // absolute; empty: none
-  std::vector<std::string> state_dir;    // at most one, as all that follow but grpc_listen
+  std::string config_file;             // absolute; empty: none
+  std::vector<std::string> state_dir;  // at most one, as all that follow but grpc_listen
   std::vector<std::string> grpc_listen;
   std::vector<std::string> http_listen;
   std::vector<std::string> log_level;
@@ -30,8 +30,8 @@ struct ParsedCommandLine {
 // Prints help or what is wrong by itself.
 ParsedCommandLine parse_command_line(int argc, char** argv);
 
-// Reads the file (if any) and puts everything together. Touches no network and nothing but that file.
-// `validator` may be null.
+// Reads the file (if any) and puts everything together. Touches no network and nothing but that
+// file. `validator` may be null.
 Result<Config> load_from(const CommandLine& line, FileSystem& files,
                          const ProviderValidator* validator);
 

@@ -64,10 +64,8 @@ Result<void> ControlPlane::open_registry() {
   const ProviderContext context{&clock_, &files_, directory_->path()};
   validator_ = std::make_unique<ProviderValidator>(*catalog_, context,
                                                    config_.admission.connectivity_deadline);
-  validator_->set_on_checked(
-      [this](const ProviderId&, std::optional<ErrorCode> error, Duration took) {
-        metrics_.connectivity_checked(error, took);
-      });
+  validator_->set_on_checked([this](const ProviderId&, std::optional<ErrorCode> error,
+                                    Duration took) { metrics_.connectivity_checked(error, took); });
   store_ = std::make_unique<FileProviderStore>(files_, directory_->path());
   auto registry = ProviderRegistry::open(*store_, state_.get(), *validator_);
   if (!registry) return tl::unexpected(std::move(registry.error()));
@@ -133,9 +131,8 @@ Result<void> ControlPlane::start_service() {
     providers_changed(accepted, revision, release_holds);
   });
   service_->start(std::move(first), std::move(*entries));
-  hub_threads_ = std::make_unique<HubThreads>(*hub_, clock_, [this](Duration took) {
-    metrics_.snapshot_encoded(took);
-  });
+  hub_threads_ = std::make_unique<HubThreads>(
+      *hub_, clock_, [this](Duration took) { metrics_.snapshot_encoded(took); });
   return {};
 }
 

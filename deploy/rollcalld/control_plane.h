@@ -1,6 +1,6 @@
 // ControlPlane: everything of the sidecar that is not a listener: state, registry, providers, the
-// decision core with its service thread, the hub. Built once by start(), in the order of the members;
-// torn down in reverse.
+// decision core with its service thread, the hub. Built once by start(), in the order of the
+// members; torn down in reverse.
 //
 // Threads: start() and stop() from the main thread; what the members allow otherwise.
 #pragma once
@@ -36,8 +36,8 @@ namespace rollcall {
 
 class ControlPlane {
  public:
-  // Locks the state directory, reads what is there, applies the configuration's providers and starts
-  // the service thread. Nothing is listened on yet.
+  // Locks the state directory, reads what is there, applies the configuration's providers and
+  // starts the service thread. Nothing is listened on yet.
   static Result<std::unique_ptr<ControlPlane>> start(Config config, LineLogger& logger,
                                                      std::string_view version);
   ~ControlPlane();

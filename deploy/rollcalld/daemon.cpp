@@ -19,7 +19,7 @@ namespace {
 constexpr char kHttpAddressFile[] = "http.address";
 
 // How the drain deadline is spent: consumers first, then the closing of streams and calls.
-constexpr int kConsumersShare = 70;  // percent
+constexpr int kConsumersShare = 80;  // percent
 constexpr auto kAnswer = std::chrono::seconds(1);
 constexpr auto kLook = std::chrono::milliseconds(10);
 constexpr auto kIdle = std::chrono::hours(1);
@@ -31,16 +31,17 @@ UnixListener::Options unix_options(const ListenAddress& address, const Config& c
   return options;
 }
 
-// Ends the process if draining takes longer than it may: everything acknowledged is on the disk, and
-// consumers resume elsewhere by epoch and seq_no.
+// Ends the process if draining takes longer than it may: everything acknowledged is on the disk,
+// and consumers resume elsewhere by epoch and seq_no.
 class DrainWatchdog {
  public:
-  DrainWatchdog(Duration at_most, Logger& logger) : thread_([this, at_most, &logger] {
-    std::unique_lock lock(mutex_);
-    if (ended_.wait_for(lock, at_most, [this] { return done_; })) return;
-    logger.error("drain_deadline", {{"message", "draining took too long; ending now"}});
-    std::_Exit(0);
-  }) {}
+  DrainWatchdog(Duration at_most, Logger& logger)
+      : thread_([this, at_most, &logger] {
+          std::unique_lock lock(mutex_);
+          if (ended_.wait_for(lock, at_most, [this] { return done_; })) return;
+          logger.error("drain_deadline", {{"message", "draining took too long; ending now"}});
+          std::_Exit(0);
+        }) {}
   ~DrainWatchdog() {
     {
       std::lock_guard lock(mutex_);
@@ -70,8 +71,7 @@ Daemon::~Daemon() {
 }
 
 tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::start(const CommandLine& line,
-                                                                  Config config,
-                                                                  LineLogger& logger,
+                                                                  Config config, LineLogger& logger,
                                                                   std::string_view version) {
   std::unique_ptr<Daemon> daemon(new Daemon(line, logger));
   auto plane = ControlPlane::start(std::move(config), logger, version);
@@ -135,15 +135,13 @@ Result<void> Daemon::listen_grpc(std::string_view version) {
   options.keepalive_timeout = config.grpc.keepalive_timeout;
   options.max_connection_age = config.grpc.max_connection_age;
   options.services = {placement_.get(), partition_.get(), remoting_.get(), admin_.get()};
-  options.service_names = {v1::PlacementBridge::service_full_name(),
-                           v1::PartitionBridge::service_full_name(),
-                           v1::RemotingBridge::service_full_name(),
-                           v1::ProvisioningAdmin::service_full_name()};
+  options.service_names = {
+      v1::PlacementBridge::service_full_name(), v1::PartitionBridge::service_full_name(),
+      v1::RemotingBridge::service_full_name(), v1::ProvisioningAdmin::service_full_name()};
   options.on_refused = [this](const PeerCredentials& peer) {
-    plane_->telemetry().tell(OperatorNotice::Level::Warning, "peer_refused", {},
-                             ErrorCode::PermissionDenied,
-                             "a process of user " + std::to_string(peer.uid) +
-                                 " may not use the socket");
+    plane_->telemetry().tell(
+        OperatorNotice::Level::Warning, "peer_refused", {}, ErrorCode::PermissionDenied,
+        "a process of user " + std::to_string(peer.uid) + " may not use the socket");
   };
   auto server = GrpcServer::start(std::move(options));
   if (!server) return tl::unexpected(std::move(server.error()));
@@ -162,7 +160,8 @@ Result<void> Daemon::listen_http() {
   if (!http) return tl::unexpected(std::move(http.error()));
   http_ = std::move(*http);
   const std::string text = http_->address() + "\n";
-  auto written = write_atomically(plane_->files(), plane_->config().state_dir, kHttpAddressFile, text);
+  auto written =
+      write_atomically(plane_->files(), plane_->config().state_dir, kHttpAddressFile, text);
   if (!written && !written.error().unknown) return tl::unexpected(written.error().error);
   return {};
 }

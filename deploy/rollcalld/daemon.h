@@ -40,8 +40,8 @@ class Daemon {
 
   // Until SIGTERM or an operator's Drain; returns when all streams have ended in order.
   void run();
-  // Whether a thread may still use what would be destroyed now: a provider's that never came back, or
-  // the reload's that asks backends.
+  // Whether a thread may still use what would be destroyed now: a provider's that never came back,
+  // or the reload's that asks backends.
   bool left_threads_behind() const {
     return reloading_ || plane_->service().abandoned_streams() > 0;
   }

@@ -1,5 +1,5 @@
-// Tells systemd how far we are (sd_notify(3)'s protocol: one datagram to $NOTIFY_SOCKET), without its
-// library. Without a service manager it does nothing.
+// Tells systemd how far we are (sd_notify(3)'s protocol: one datagram to $NOTIFY_SOCKET), without
+// its library. Without a service manager it does nothing.
 #pragma once
 
 #include <string_view>

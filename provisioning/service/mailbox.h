@@ -2,7 +2,8 @@
 // reports wait in their runners' slots, and the mailbox only knows that there are some.
 //
 // Threads: post() and ring() from any; wait() from the service thread only. Shared with provider
-// threads by shared_ptr, so that a thread that was abandoned may still ring after the service ended.
+// threads by shared_ptr, so that a thread that was abandoned may still ring after the service
+// ended.
 #pragma once
 
 #include <condition_variable>

@@ -1,4 +1,5 @@
-// What /metrics shows of one moment, put together from what the service, the hub and the registry say.
+// What /metrics shows of one moment, put together from what the service, the hub and the registry
+// say.
 //
 // Threads: a pure function of its arguments.
 #pragma once

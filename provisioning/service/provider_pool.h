@@ -1,5 +1,5 @@
-// ProviderPool: the objects behind the accepted descriptors. A descriptor whose backend did not change
-// keeps its object (and its streams); a new or changed one gets a new object.
+// ProviderPool: the objects behind the accepted descriptors. A descriptor whose backend did not
+// change keeps its object (and its streams); a new or changed one gets a new object.
 //
 // A provider that can't be made is kept, with the reason as its missing capability, and is never
 // activated (R1.3): the set that was accepted stays the set that was accepted.

@@ -34,7 +34,8 @@ class ProviderRunner : public std::enable_shared_from_this<ProviderRunner> {
     // The stream before, if its thread still runs: a provider never has two streams at once.
     std::shared_ptr<ProviderRunner> predecessor;
     const Clock* clock = nullptr;
-    std::function<void()> wake;  // called on the provider's thread when the slot fills, or at the end
+    std::function<void()>
+        wake;  // called on the provider's thread when the slot fills, or at the end
   };
   explicit ProviderRunner(Options options);
   ProviderRunner(const ProviderRunner&) = delete;

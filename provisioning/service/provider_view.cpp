@@ -11,7 +11,8 @@
 namespace rollcall {
 namespace {
 
-// Beyond this share of the members, building the tree anew is cheaper than changing it node by node.
+// Beyond this share of the members, building the tree anew is cheaper than changing it node by
+// node.
 constexpr std::size_t kRebuildShare = 8;
 
 struct Edit {
@@ -129,7 +130,8 @@ Result<void> ProviderView::apply(SnapshotAnswer& answer) {
 
 Result<void> ProviderView::apply(ChangeAnswer& answer) {
   if (!has_snapshot_)
-    return fail(ErrorCode::MalformedResponse, "the stream began with a change, not with a snapshot");
+    return fail(ErrorCode::MalformedResponse,
+                "the stream began with a change, not with a snapshot");
   AnswerCheck check;
   sort_by_id(answer.upserts);
   check_duplicates(answer.upserts, check);

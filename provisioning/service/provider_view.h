@@ -5,7 +5,8 @@
 // that names a member twice or breaks a limit changes nothing and is an error (SPEC 3): the caller
 // reports it as a failed answer.
 //
-// Threads: none of its own; it lives on its provider's thread. The MemberMaps it hands out are values.
+// Threads: none of its own; it lives on its provider's thread. The MemberMaps it hands out are
+// values.
 #pragma once
 
 #include "core/error.h"

@@ -12,8 +12,8 @@
 namespace rollcall {
 namespace {
 
-// The thread looks at the clock at least this often: after a suspend of the machine its timers, which
-// the kernel counts without the time asleep, are late by no more.
+// The thread looks at the clock at least this often: after a suspend of the machine its timers,
+// which the kernel counts without the time asleep, are late by no more.
 constexpr auto kLongestWait = std::chrono::seconds(1);
 
 std::string event_reason(const ProvisioningError& error) { return error.message; }
@@ -25,7 +25,11 @@ void set_request(T& input, RequestId id) {
 }
 
 bool is_answered(const Input& input) {
-  return std::visit([](const auto& i) { return requires { i.request; }; }, input);
+  return std::visit(
+      [](const auto& i) {
+        return requires { i.request; };
+      },
+      input);
 }
 
 ProvisioningError shutting_down() {
@@ -97,10 +101,10 @@ void ProvisioningService::stop() {
 void ProvisioningService::submit(Input input, CoreReply reply) {
   // The reply goes with the command; if that is refused, it is answered here.
   auto shared = std::make_shared<CoreReply>(std::move(reply));
-  auto posted = mailbox_->post(
-      command::ToCore{std::move(input), [shared](Result<effect::ReplyOk> r) {
-                        if (*shared) (*shared)(std::move(r));
-                      }});
+  auto posted =
+      mailbox_->post(command::ToCore{std::move(input), [shared](Result<effect::ReplyOk> r) {
+                                       if (*shared) (*shared)(std::move(r));
+                                     }});
   if (!posted && *shared) (*shared)(tl::unexpected(posted.error()));
 }
 
@@ -113,8 +117,8 @@ void ProvisioningService::set_providers(std::vector<ProviderEntry> entries,
 
 Result<ServiceStatus> ProvisioningService::status(Duration at_most) {
   auto handover = std::make_shared<Handover<ServiceStatus>>();
-  auto posted = mailbox_->post(command::Look{
-      [this, handover](const ProvisioningCore& core, MonoTime now) {
+  auto posted =
+      mailbox_->post(command::Look{[this, handover](const ProvisioningCore& core, MonoTime now) {
         handover->bring(look(core, now));
       }});
   if (!posted) return tl::unexpected(posted.error());
@@ -139,8 +143,8 @@ Result<effect::ReplyOk> ProvisioningService::ask(Input input, Duration at_most) 
 
 void ProvisioningService::publish_ownership(OwnershipUpdate update,
                                             std::function<void(Result<SeqNo>)> done) {
-  input::PublishOwnership input{{}, update.epoch, update.tick, update.based_on,
-                                std::move(update.leases)};
+  input::PublishOwnership input{
+      {}, update.epoch, update.tick, update.based_on, std::move(update.leases)};
   submit(std::move(input), [done = std::move(done)](Result<effect::ReplyOk> reply) {
     done(reply ? Result<SeqNo>(reply->seq_no) : tl::unexpected(std::move(reply.error())));
   });
@@ -170,8 +174,7 @@ void ProvisioningService::run() {
     if (next_tick_) wait = std::min(wait, *next_tick_ - deps_.clock->now());
     Mailbox::Taken taken = mailbox_->wait(std::max(wait, Duration::zero()));
     if (taken.rung) take_reports();
-    for (Command& command : taken.commands)
-      std::visit([this](auto& c) { handle(c); }, command);
+    for (Command& command : taken.commands) std::visit([this](auto& c) { handle(c); }, command);
     if (next_tick_ && deps_.clock->now() >= *next_tick_) step(input::Tick{});
   }
   shut_down();
@@ -231,8 +234,8 @@ void ProvisioningService::handle(command::Stop&) { stopping_ = true; }
 
 void ProvisioningService::step(const Input& input) {
   carry_out(core_.step(input, deps_.clock->now()));
-  // Streams that could not be started are answers too. Each such answer makes the core wait before it
-  // tries again, so this ends.
+  // Streams that could not be started are answers too. Each such answer makes the core wait before
+  // it tries again, so this ends.
   while (!refused_.empty()) {
     ProviderReport report = std::move(refused_.back());
     refused_.pop_back();
@@ -246,8 +249,7 @@ void ProvisioningService::step(const Input& input) {
 void ProvisioningService::carry_out(Effects effects) {
   next_tick_ = effects.next_tick;
   publish(effects);
-  for (Effect& effect : effects.list)
-    std::visit([this](auto& e) { carry_out(e); }, effect);
+  for (Effect& effect : effects.list) std::visit([this](auto& e) { carry_out(e); }, effect);
 }
 
 void ProvisioningService::publish(const Effects& effects) {
@@ -307,8 +309,8 @@ void ProvisioningService::carry_out(effect::ResumeStream& e) {
 }
 
 void ProvisioningService::carry_out(effect::SaveBlocks& e) {
-  // The core knows no wall clock: what is left of each block is written as a wall time, because that is
-  // what survives a restart.
+  // The core knows no wall clock: what is left of each block is written as a wall time, because
+  // that is what survives a restart.
   const MonoTime now = deps_.clock->now();
   const WallTime wall = deps_.clock->wall_now();
   for (auto& [id, block] : e.blocks)

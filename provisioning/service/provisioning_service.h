@@ -1,12 +1,15 @@
 // ProvisioningService: the one writer. It owns the ProvisioningCore, feeds it inputs one at a time,
 // and carries out the effects of each step in their order: events to the hub, streams started and
-// stopped, state handed to the StateWriter, replies to whoever asked (DESIGN "The way of a change").
+// stopped, state handed to the StateWriter, replies to whoever asked (DESIGN "The way of a
+// change").
 //
 // The service thread never waits for I/O, a provider or a consumer: providers have threads of their
-// own, stopped streams go to the StreamReaper, files to the StateWriter, and callbacks must not block.
+// own, stopped streams go to the StreamReaper, files to the StateWriter, and callbacks must not
+// block.
 //
-// Threads: start() and stop() from the owner's; everything else from any. Requests wait in a bounded
-// mailbox (LIMIT_EXCEEDED beyond it); callbacks run on the service thread, with no lock held.
+// Threads: start() and stop() from the owner's; everything else from any. Requests wait in a
+// bounded mailbox (LIMIT_EXCEEDED beyond it); callbacks run on the service thread, with no lock
+// held.
 #pragma once
 
 #include <atomic>
@@ -93,7 +96,7 @@ class ProvisioningService final : public ConsumerCommands {
  private:
   struct Slot {
     std::shared_ptr<ClusterProvider> provider;
-    std::shared_ptr<ProviderRunner> runner;   // of the newest stream, running or not
+    std::shared_ptr<ProviderRunner> runner;  // of the newest stream, running or not
     bool running = false;
   };
 

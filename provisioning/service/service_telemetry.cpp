@@ -43,7 +43,8 @@ struct Line {
 struct LineOf {
   std::optional<Line> operator()(const event::AvailabilityChanged& e) const {
     const bool good = e.availability == Availability::Available && !e.stale;
-    return Line{good ? Level::Info : Level::Warning, {},
+    return Line{good ? Level::Info : Level::Warning,
+                {},
                 std::string(to_string(e.availability)) + (e.stale ? ", stale" : "") +
                     (e.placement_paused ? ", placement paused" : "") + ": " + e.reason};
   }
@@ -81,18 +82,16 @@ void ServiceTelemetry::reported(const ProviderReport& report) {
   if (report.last_error) {
     for (std::uint32_t i = 0; i < report.errors_before + report.errors_after; ++i)
       metrics_.stream_interrupted(report.provider, to_string(*report.last_error));
-    logger_.warning("provider_answer_failed",
-                    {{"provider", report.provider.str()},
-                     {"code", to_string(*report.last_error)},
-                     {"message", report.last_error_detail}});
+    logger_.warning("provider_answer_failed", {{"provider", report.provider.str()},
+                                               {"code", to_string(*report.last_error)},
+                                               {"message", report.last_error_detail}});
   }
   if (report.terminated) {
     const Terminated& t = *report.terminated;
     const std::string_view code = t.ended ? std::string_view("ENDED") : to_string(t.code);
     metrics_.stream_interrupted(report.provider, code);
-    logger_.warning(
-        "provider_stream_over",
-        {{"provider", report.provider.str()}, {"code", code}, {"message", t.reason}});
+    logger_.warning("provider_stream_over",
+                    {{"provider", report.provider.str()}, {"code", code}, {"message", t.reason}});
   }
 }
 

@@ -1,5 +1,5 @@
-// ServiceTelemetry: one place that turns what the service does into log lines, operators' events and
-// metrics, so that the three never disagree.
+// ServiceTelemetry: one place that turns what the service does into log lines, operators' events
+// and metrics, so that the three never disagree.
 //
 // Threads: any.
 #pragma once
@@ -28,7 +28,8 @@ class ServiceTelemetry {
   void published(const Event& event);
   void notice(const effect::Notice& notice);
   void reported(const ProviderReport& report);
-  // Something that the service, the registry or the daemon has to tell by itself. `event`: a stable name.
+  // Something that the service, the registry or the daemon has to tell by itself. `event`: a stable
+  // name.
   void tell(OperatorNotice::Level level, std::string_view event, const ProviderId& provider,
             std::optional<ErrorCode> code, std::string message);
 

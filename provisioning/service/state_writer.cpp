@@ -62,8 +62,7 @@ bool StateWriter::flush(Duration at_most) {
   std::unique_lock lock(mutex_);
   ++flushing_;
   changed_.notify_all();
-  const bool done =
-      changed_.wait_for(lock, at_most, [&] { return !writing_ && !waiting_.any(); });
+  const bool done = changed_.wait_for(lock, at_most, [&] { return !writing_ && !waiting_.any(); });
   --flushing_;
   return done;
 }
@@ -114,8 +113,7 @@ void StateWriter::run() {
 
 void StateWriter::write(Work work) {
   if (work.blocks) {
-    Result<void> saved =
-        timed(kBlocksFile, [&] { return files_.save_blocks(work.blocks->table); });
+    Result<void> saved = timed(kBlocksFile, [&] { return files_.save_blocks(work.blocks->table); });
     callbacks_.blocks_saved(work.blocks->version,
                             saved ? std::nullopt : std::optional(saved.error()));
   }
@@ -123,8 +121,7 @@ void StateWriter::write(Work work) {
   if (work.topology) write_topology(std::move(*work.topology));
 }
 
-Result<void> StateWriter::timed(std::string_view file,
-                                const std::function<Result<void>()>& save) {
+Result<void> StateWriter::timed(std::string_view file, const std::function<Result<void>()>& save) {
   const MonoTime began = clock_.now();
   Result<void> saved = save();
   callbacks_.written(file, saved.has_value(), clock_.now() - began);

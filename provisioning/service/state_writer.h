@@ -1,6 +1,7 @@
 // StateWriter: writes what the core wants remembered, so that the service thread never waits for a
-// disk. Blocks and holds are written at once; the topology is a cache, and is written seldom: at most
-// every kTopologySaveEvery (configurable), at most a twentieth of the time, and once more when draining.
+// disk. Blocks and holds are written at once; the topology is a cache, and is written seldom: at
+// most every kTopologySaveEvery (configurable), at most a twentieth of the time, and once more when
+// draining.
 //
 // One slot a kind: a newer value replaces a waiting one. That is right for blocks too, because each
 // version holds the whole table: the answer names the newest version written.

@@ -1,4 +1,5 @@
-// StreamReaper: takes stopped streams, and the providers behind them, off the service thread's hands.
+// StreamReaper: takes stopped streams, and the providers behind them, off the service thread's
+// hands.
 //
 // cancel(), a thread's last moments and a provider's destructor may all take time, and a broken
 // provider may never return. The reaper waits a bounded time for each; what does not come back is

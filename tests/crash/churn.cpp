@@ -45,8 +45,8 @@ void Churn::start(const DaemonProcess& daemon) {
   const client::AdminClient admin = daemon.admin();
   providers_thread_ =
       std::thread([this, admin, seed = seed_ ^ (round_ << 8)] { change_providers(admin, seed); });
-  members_thread_ = std::thread(
-      [this, admin, seed = seed_ ^ (round_ << 8) ^ 1] { change_members(admin, seed); });
+  members_thread_ =
+      std::thread([this, admin, seed = seed_ ^ (round_ << 8) ^ 1] { change_members(admin, seed); });
 }
 
 void Churn::stop() {
@@ -73,8 +73,8 @@ void Churn::change_providers(const client::AdminClient& admin, std::uint64_t see
 void Churn::change_members(const client::AdminClient& admin, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   while (!stop_) {
-    const bool add = members_.there.empty() ||
-                     (members_.there.size() < kMostMembers && random() % 5 < 3);
+    const bool add =
+        members_.there.empty() || (members_.there.size() < kMostMembers && random() % 5 < 3);
     const std::string id =
         add ? "n" + std::to_string(random() % 1000) : any_of(members_.there, random);
     ClusterNode node = member(id, static_cast<std::uint16_t>(1 + random() % 60'000));

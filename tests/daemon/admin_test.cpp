@@ -26,9 +26,8 @@ class Admin : public ::testing::Test {
   }
   std::uint64_t revision() { return daemon_.admin().list_providers().value().revision(); }
   static bool names(const std::vector<Problem>& problems, const std::string& field) {
-    return std::any_of(problems.begin(), problems.end(), [&](const Problem& p) {
-      return p.field.find(field) != std::string::npos;
-    });
+    return std::any_of(problems.begin(), problems.end(),
+                       [&](const Problem& p) { return p.field.find(field) != std::string::npos; });
   }
   // A loopback address where nobody listens.
   static std::string nowhere() { return "http://127.0.0.1:" + std::to_string(free_ports(1).at(0)); }
@@ -110,13 +109,11 @@ TEST_F(Admin, ValidateOnlyAnswersOkWithEveryProblemAndChangesNothing) {
 TEST_F(Admin, AnExpectedRevisionThatIsNotTheCurrentOneIsAConflict) {
   WriteOptions options;
   options.expected_revision = revision() + 7;
-  const auto refused =
-      daemon_.admin().register_provider(in_memory_provider("second", 1), options);
+  const auto refused = daemon_.admin().register_provider(in_memory_provider("second", 1), options);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::RevisionConflict);
   options.expected_revision = revision();
-  const auto accepted =
-      daemon_.admin().register_provider(in_memory_provider("second", 1), options);
+  const auto accepted = daemon_.admin().register_provider(in_memory_provider("second", 1), options);
   ASSERT_TRUE(accepted);
   EXPECT_EQ(accepted->revision(), *options.expected_revision + 1);
 }

@@ -49,7 +49,8 @@ bool make_certificate(const std::filesystem::path& directory, CertificateFiles& 
   File key_file(std::fopen(out.key.c_str(), "w"));
   return certificate_file && key_file &&
          PEM_write_X509(certificate_file.get(), certificate.get()) == 1 &&
-         PEM_write_PrivateKey(key_file.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1;
+         PEM_write_PrivateKey(key_file.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) ==
+             1;
 }
 
 }  // namespace rollcall::test

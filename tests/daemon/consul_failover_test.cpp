@@ -1,7 +1,7 @@
 // NEEDS: consul
 // A real agent that falls silent, refuses, comes back with nothing, or with another opinion of our
-// token: in each case the right health, the right failover with its reason and code, nothing removed
-// that was not confirmed, and the way back after the cooldown.
+// token: in each case the right health, the right failover with its reason and code, nothing
+// removed that was not confirmed, and the way back after the cooldown.
 
 #include "tests/daemon/consul_fixture.h"
 
@@ -10,8 +10,7 @@ namespace {
 
 // Seconds in place of SPEC 3's longer waits; the limits of silence stay as they are, because a
 // blocking query that waits sets them.
-constexpr char kFast[] =
-    "backoff: 50ms, backoff_max: 200ms, cooldown: 500ms, rollback_stand: 1s";
+constexpr char kFast[] = "backoff: 50ms, backoff_max: 200ms, cooldown: 500ms, rollback_stand: 1s";
 // An answer that removes members after a rollback has to stand longer than this test lasts.
 constexpr char kLongStand[] =
     "backoff: 50ms, backoff_max: 200ms, cooldown: 500ms, rollback_stand: 10m";
@@ -28,14 +27,14 @@ class ConsulFailover : public ConsulFixture {
   void serve(const std::string& token_file = "") {
     follow_consul(token_file);
     consumer_ = std::make_unique<RecordingConsumer>(
-        daemon_, RecordingConsumer::Options{client::Bridge::Placement, "placement-1",
-                                            client::Acknowledge::Automatic, {}});
+        daemon_, RecordingConsumer::Options{
+                     client::Bridge::Placement, "placement-1", client::Acknowledge::Automatic, {}});
     ASSERT_TRUE(consumer_->wait_for_members({"db-1", "db-2"})) << consumer_->describe();
     stand_by_with(*consumer_);
     // From here on: what is told is compared with nothing but a fresh subscription.
     consumer_ = std::make_unique<RecordingConsumer>(
-        daemon_, RecordingConsumer::Options{client::Bridge::Remoting, "remoting-1",
-                                            client::Acknowledge::Never, {}});
+        daemon_, RecordingConsumer::Options{
+                     client::Bridge::Remoting, "remoting-1", client::Acknowledge::Never, {}});
     ASSERT_TRUE(consumer_->wait_for_members({"db-1", "db-2"})) << consumer_->describe();
   }
   void expect_failover(v1::FailoverReason reason, std::initializer_list<const char*> codes) {
@@ -53,8 +52,7 @@ class ConsulFailover : public ConsulFixture {
     EXPECT_EQ(consumer_->view().members.size(), 2u);
   }
   void expect_way_back() {
-    EXPECT_TRUE(
-        consumer_->wait_for_event(change_to("consul", v1::FAILOVER_REASON_RECOVERED)))
+    EXPECT_TRUE(consumer_->wait_for_event(change_to("consul", v1::FAILOVER_REASON_RECOVERED)))
         << consumer_->describe() << daemon_.output();
     expect_no_change(*consumer_);
   }
@@ -93,16 +91,16 @@ TEST_F(ConsulFailover, AnIndexThatGoesBackRemovesNobody) {
   // Only Consul: nobody else can take over.
   follow_consul();
   consumer_ = std::make_unique<RecordingConsumer>(
-      daemon_, RecordingConsumer::Options{client::Bridge::Remoting, "remoting-1",
-                                          client::Acknowledge::Never, {}});
+      daemon_, RecordingConsumer::Options{
+                   client::Bridge::Remoting, "remoting-1", client::Acknowledge::Never, {}});
   ASSERT_TRUE(consumer_->wait_for_members({"db-1", "db-2"})) << consumer_->describe();
   // The index rises well above what a new agent begins with.
   for (int i = 0; i < 30; ++i)
     ASSERT_DONE(agent_->set_status("db-1", i % 2 == 0 ? "warning" : "passing"));
   agent_->kill();
   ASSERT_DONE(agent_->restart(ConsulAgent::Restart::kEmptyState));
-  EXPECT_TRUE(measured(
-      "rollcall_stream_interruptions_total{code=\"INDEX_ROLLBACK\",provider=\"consul\"}"))
+  EXPECT_TRUE(
+      measured("rollcall_stream_interruptions_total{code=\"INDEX_ROLLBACK\",provider=\"consul\"}"))
       << daemon_.output();
   EXPECT_EQ(consumer_->view().members.size(), 2u);
   add_service("db-1");
@@ -148,8 +146,7 @@ TEST_F(ConsulFailover, R2_5_ATokenThatFiltersEverythingIsNotAnEmptyCluster) {
   ASSERT_DONE(agent_->replace_rules(*token, "service_prefix \"\" { policy = \"deny\" }"));
   expect_failover(v1::FAILOVER_REASON_HEALTH_DEGRADED, {"PERMISSION_DENIED"});
   ASSERT_DONE(agent_->replace_rules(
-      *token,
-      "service_prefix \"\" { policy = \"read\" }\nnode_prefix \"\" { policy = \"read\" }"));
+      *token, "service_prefix \"\" { policy = \"read\" }\nnode_prefix \"\" { policy = \"read\" }"));
   expect_way_back();
 }
 
@@ -157,8 +154,8 @@ TEST_F(ConsulFailover, R5_3_WithoutAStandbyTheLastTopologyIsServedStale) {
   run();
   follow_consul();
   consumer_ = std::make_unique<RecordingConsumer>(
-      daemon_, RecordingConsumer::Options{client::Bridge::Placement, "placement-1",
-                                          client::Acknowledge::Never, {}});
+      daemon_, RecordingConsumer::Options{
+                   client::Bridge::Placement, "placement-1", client::Acknowledge::Never, {}});
   ASSERT_TRUE(consumer_->wait_for_members({"db-1", "db-2"})) << consumer_->describe();
   agent_->kill();
   EXPECT_TRUE(consumer_->wait_for([&] {

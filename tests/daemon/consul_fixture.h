@@ -1,4 +1,5 @@
-// A real Consul agent, a real rollcalld that follows it, and a file with the same members as standby.
+// A real Consul agent, a real rollcalld that follows it, and a file with the same members as
+// standby.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -14,8 +14,8 @@ class ConsulMembers : public ConsulFixture {
     add_service("db-1");
     follow_consul();
     consumer_ = std::make_unique<RecordingConsumer>(
-        daemon_, RecordingConsumer::Options{client::Bridge::Remoting, "remoting-1",
-                                            client::Acknowledge::Never, {}});
+        daemon_, RecordingConsumer::Options{
+                     client::Bridge::Remoting, "remoting-1", client::Acknowledge::Never, {}});
     ASSERT_TRUE(consumer_->wait_for_members({"db-1"})) << consumer_->describe();
   }
   std::unique_ptr<RecordingConsumer> consumer_;

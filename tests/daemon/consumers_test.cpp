@@ -45,8 +45,7 @@ TEST_F(Consumers, R3_1_PartitionMayWaitForPlacementsAcknowledgement) {
   ASSERT_FALSE(nobody);
   EXPECT_EQ(nobody.error().code, ErrorCode::Timeout) << nobody.error().message;
 
-  RecordingConsumer placement(daemon_,
-                              {Bridge::Placement, "placement-1", Acknowledge::Automatic});
+  RecordingConsumer placement(daemon_, {Bridge::Placement, "placement-1", Acknowledge::Automatic});
   ASSERT_TRUE(placement.wait_for_members({"n1"}));
   request.wait = std::chrono::milliseconds(60'000);
   const auto snapshot = partition.latest_snapshot(request);
@@ -92,9 +91,8 @@ TEST_F(Consumers, R3_3_OwnershipReachesPartitionInOneTick) {
   ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
   RecordingConsumer placement(daemon_, {Bridge::Placement, "placement-1"});
   RecordingConsumer partition(daemon_, {Bridge::Partition, "partition-1"});
-  ASSERT_TRUE(placement.wait_for([&] {
-    return placement.view().availability == Availability::Available;
-  }));
+  ASSERT_TRUE(
+      placement.wait_for([&] { return placement.view().availability == Availability::Available; }));
   PlacementClient client(daemon_.channel(), "placement-1");
   const Lease lease{"p1", NodeId("n1"), 7, 0, "meta"};
   const auto seq = client.publish_ownership(1, placement.view().position, {lease});
@@ -132,8 +130,8 @@ TEST_F(Consumers, R3_4_TheChangeOfProviderComesBeforeItsMembers) {
   ASSERT_TRUE(consumer.wait_for_members({"n1", "n9"}));
   bool changed = false;
   for (const auto& e : consumer.events()) {
-    changed = changed || (e.has_provider_changed() &&
-                          e.provider_changed().to_provider_id() == "default");
+    changed =
+        changed || (e.has_provider_changed() && e.provider_changed().to_provider_id() == "default");
     if (!e.has_delta()) continue;
     EXPECT_TRUE(changed) << consumer.describe();
   }

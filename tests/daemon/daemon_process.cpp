@@ -82,8 +82,7 @@ Outcome<void> DaemonProcess::start() {
 Outcome<Exit> DaemonProcess::start_and_fail() {
   if (auto spawned = spawn(); !spawned) return tl::unexpected(spawned.error());
   auto ended = process_->wait(kHungProgram);
-  if (!ended)
-    return tl::unexpected(std::string("rollcalld runs, but was expected to refuse to"));
+  if (!ended) return tl::unexpected(std::string("rollcalld runs, but was expected to refuse to"));
   return *ended;
 }
 
@@ -98,8 +97,9 @@ client::Channel DaemonProcess::channel() const {
   return *channel;
 }
 
-HttpReply DaemonProcess::get(const std::string& path,
-                             const std::vector<std::pair<std::string, std::string>>& headers) const {
+HttpReply DaemonProcess::get(
+    const std::string& path,
+    const std::vector<std::pair<std::string, std::string>>& headers) const {
   httplib::Client client("http://" + http_);
   httplib::Headers sent;
   for (const auto& [name, value] : headers) sent.emplace(name, value);
@@ -110,9 +110,8 @@ HttpReply DaemonProcess::get(const std::string& path,
 }
 
 bool DaemonProcess::told(const std::string& text) const {
-  return eventually(kHungProgram, [&] {
-    return output().find(text, output_from_) != std::string::npos;
-  });
+  return eventually(kHungProgram,
+                    [&] { return output().find(text, output_from_) != std::string::npos; });
 }
 
 ClusterNode member(const std::string& id, std::uint16_t port) {

@@ -1,5 +1,6 @@
 // A real rollcalld on a state directory of its own, with free ports, and the clients that reach it.
-// One owner, not thread-safe; start it on the test's own thread (tests/backends/process.h says why).
+// One owner, not thread-safe; start it on the test's own thread (tests/backends/process.h says
+// why).
 #pragma once
 
 #include <chrono>
@@ -33,8 +34,8 @@ struct HttpReply {
 class DaemonProcess {
  public:
   struct Options {
-    std::string config;                    // YAML; empty: no --config
-    std::vector<std::string> arguments;    // more flags
+    std::string config;                  // YAML; empty: no --config
+    std::vector<std::string> arguments;  // more flags
     std::vector<std::pair<std::string, std::string>> environment;
     bool listen_http = true;
   };
@@ -82,7 +83,7 @@ class DaemonProcess {
   Options options_;
   std::string grpc_;
   std::string http_;
-  std::size_t output_from_ = 0;      // where this run's output begins
+  std::size_t output_from_ = 0;     // where this run's output begins
   std::optional<Process> process_;  // after dir_: ends before its files go
 };
 

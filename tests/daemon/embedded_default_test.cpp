@@ -46,8 +46,9 @@ TEST_F(EmbeddedDefault, R2_1_AMemberThatJoinsReachesAllThreeBridges) {
     EXPECT_TRUE(consumer->troubles().empty()) << consumer->describe();
   }
   // R4.1: one event for one node.
-  EXPECT_TRUE(remoting.wait_for_event(
-      [](const auto& e) { return e.has_remote_topology() && e.remote_topology().node().id() == "n1"; }));
+  EXPECT_TRUE(remoting.wait_for_event([](const auto& e) {
+    return e.has_remote_topology() && e.remote_topology().node().id() == "n1";
+  }));
   ASSERT_TRUE(daemon_.admin().leave_member(NodeId("n1")));
   EXPECT_TRUE(remoting.wait_for_members({})) << remoting.describe();
 }

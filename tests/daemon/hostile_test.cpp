@@ -1,5 +1,6 @@
-// Hostile and broken clients: whatever they send, they get an error within its limits, and everybody
-// else is served on. Health checking and reflection, which strangers use first, are here too.
+// Hostile and broken clients: whatever they send, they get an error within its limits, and
+// everybody else is served on. Health checking and reflection, which strangers use first, are here
+// too.
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -53,11 +53,15 @@ TEST_F(Http, TheTopologyIsComplete) {
   EXPECT_EQ(body["stale"], false);
   EXPECT_GE(body["age_seconds"].get<double>(), 0.0);
   ASSERT_EQ(body["members"].size(), 1u);
-  const json expected = {{"id", "n1"},      {"host", "10.1.2.3"},
-                         {"port", 7001},    {"zone", "z"},
+  const json expected = {{"id", "n1"},
+                         {"host", "10.1.2.3"},
+                         {"port", 7001},
+                         {"zone", "z"},
                          {"labels", {{"k", "v"}, {"quote", "\"\\\n"}}},
-                         {"weight", 3},     {"status", "DRAINING"},
-                         {"incarnation", "life-2"}, {"blocked", false}};
+                         {"weight", 3},
+                         {"status", "DRAINING"},
+                         {"incarnation", "life-2"},
+                         {"blocked", false}};
   EXPECT_EQ(body["members"][0], expected);
 }
 

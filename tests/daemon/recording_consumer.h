@@ -1,5 +1,5 @@
-// A consumer on the real client library that writes down what it is told, and fails the test on what
-// must never happen: a gap, a hash that does not match, an event applied twice.
+// A consumer on the real client library that writes down what it is told, and fails the test on
+// what must never happen: a gap, a hash that does not match, an event applied twice.
 //
 // Threads: the recording comes from the subscriber's thread; everything else is for the test's.
 #pragma once

@@ -25,7 +25,8 @@ class ScriptedStream final : public ProviderStream {
     ++script_->asked_;
     script_->changed_.notify_all();
     script_->changed_.wait(lock, [&] { return cancelled_ || !script_->lines_.empty(); });
-    if (script_->lines_.empty()) return Terminated{true, ErrorCode::BackendUnavailable, "cancelled"};
+    if (script_->lines_.empty())
+      return Terminated{true, ErrorCode::BackendUnavailable, "cancelled"};
     if (std::holds_alternative<Script::Hang>(script_->lines_.front())) {
       script_->lines_.pop_front();
       script_->changed_.wait(lock, [&] { return script_->released_; });

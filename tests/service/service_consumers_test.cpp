@@ -95,7 +95,8 @@ TEST_F(Consumers, R3_5_WhileDrainingAnswersAreRefusedAndTheTopologyIsKept) {
   EXPECT_EQ(topology().members.size(), 1u);
   EXPECT_TRUE(topology().draining);
   // Ownership is still handed over; operators' switches are not.
-  EXPECT_TRUE(ask(input::PublishOwnership{{}, options_.epoch, 1, topology().seq_no, {lease("p1")}}));
+  EXPECT_TRUE(
+      ask(input::PublishOwnership{{}, options_.epoch, 1, topology().seq_no, {lease("p1")}}));
   const auto refused = ask(input::SwitchTo{{}, ProviderId("p"), std::chrono::minutes(1)});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::ShuttingDown);

@@ -1,5 +1,5 @@
-// A sidecar without listeners: the real service, core, hub and state files over scripted providers and
-// a file system in memory.
+// A sidecar without listeners: the real service, core, hub and state files over scripted providers
+// and a file system in memory.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -181,9 +181,9 @@ TEST_F(Watching, AHungProviderIsReplacedAndBlocksNobody) {
 
 TEST_F(Watching, ACachedTopologyIsServedStaleAndOnlyDifferencesAreTold) {
   StartWith with;
-  with.cached = CachedTopology{MemberMap::from({make_member(node("a")), make_member(node("b"))}),
-                               from_unix_ms(1'700'000'000'000), std::chrono::hours(3),
-                               ProviderId("p")};
+  with.cached =
+      CachedTopology{MemberMap::from({make_member(node("a")), make_member(node("b"))}),
+                     from_unix_ms(1'700'000'000'000), std::chrono::hours(3), ProviderId("p")};
   start({scripted("p")}, std::move(with));
   const TopologySnapshot first = topology();
   EXPECT_TRUE(first.has_topology);

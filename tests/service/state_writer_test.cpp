@@ -47,7 +47,8 @@ class StateWriterTest : public ::testing::Test {
   std::condition_variable there_;
   std::map<std::uint64_t, std::optional<ProvisioningError>> saved_;
   int failures_ = 0;
-  StateWriter writer_{state_, clock_,
+  StateWriter writer_{state_,
+                      clock_,
                       {[this](std::uint64_t version, std::optional<ProvisioningError> error) {
                          std::lock_guard lock(mutex_);
                          saved_[version] = std::move(error);

@@ -103,12 +103,12 @@ std::string recovery_for(FileSystem& files, const std::string& directory, std::s
   auto previous = read_providers_file(files, directory, kProvidersPrevious, nullptr);
   if (previous && *previous) {
     return copy_command(directory, kProvidersPrevious, kProvidersFile) +
-           " (the generation before: revision " + std::to_string((*previous)->revision.value()) +
-           ", " + std::to_string((*previous)->providers.size()) + " providers)";
+           "  # the generation before: revision " + std::to_string((*previous)->revision.value()) +
+           ", " + std::to_string((*previous)->providers.size()) + " provider(s)";
   }
   std::string command = set_aside_command(directory, kProvidersFile);
   if (!previous) command += " && " + set_aside_command(directory, kProvidersPrevious);
-  return command + " (there is no sound earlier generation: register the providers again)";
+  return command + "  # there is no sound earlier generation: register the providers again";
 }
 
 }  // namespace

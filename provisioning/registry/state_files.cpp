@@ -152,7 +152,7 @@ std::string StateFiles::boot_recovery() {
   }
   return set_aside_command(directory_, kBootFile) + "; " +
          set_aside_command(directory_, kBootCopy) +
-         " (the numbering starts again in a new epoch, and consumers resynchronise)";
+         "  # the numbering starts again in a new epoch, and consumers resynchronise";
 }
 
 Result<std::uint64_t> StateFiles::next_boot() {

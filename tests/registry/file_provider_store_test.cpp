@@ -133,7 +133,7 @@ TEST_F(FileProviderStoreTest, ALostFileIsNotTakenForAnEmptySet) {
   EXPECT_THAT(loaded.error().message,
               AllOf(HasSubstr(kPath), HasSubstr("is missing"),
                     HasSubstr("cp '/state/providers.jsonl.prev' '/state/providers.jsonl'"),
-                    HasSubstr("revision 1, 1 providers")));
+                    HasSubstr("# the generation before: revision 1, 1 provider(s)")));
 }
 
 TEST_F(FileProviderStoreTest, TheCommandThatIsNamedRecovers) {

@@ -48,7 +48,8 @@ std::optional<SealError> check_header(const JsonValue& header, std::string_view 
   const std::string* text = name != nullptr ? name->as_string() : nullptr;
   if (text == nullptr) return SealError{1, "names no format", false};
   if (*text != format) {
-    return SealError{1, "is of format " + printable(*text, kMaxShown) + ", not " + std::string(format), false};
+    return SealError{
+        1, "is of format " + printable(*text, kMaxShown) + ", not " + std::string(format), false};
   }
   const JsonValue* min_reader = header.find("min_reader");
   const auto needed = min_reader != nullptr ? min_reader->as_u64() : std::nullopt;

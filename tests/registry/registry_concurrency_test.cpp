@@ -136,5 +136,49 @@ TEST_F(RegistryConcurrencyTest, WhatHappenedWhileABackendWasAskedCounts) {
   EXPECT_EQ(registry().find(ProviderId("c1"))->descriptor.kind, "in-memory");
 }
 
+// A store whose first save waits until the test lets it go on.
+class SlowStore final : public ProviderStore {
+ public:
+  Result<StoredProviders> load() override { return StoredProviders{}; }
+  tl::expected<Revision, WriteOutcome> save(const std::vector<ProviderDescriptor>&,
+                                            Revision expected) override {
+    if (expected == Revision(0)) {
+      saving.count_down();
+      go_on.wait();
+    }
+    return expected.next();
+  }
+  std::latch saving{1};
+  std::latch go_on{1};
+};
+
+TEST(RegistryQueueTest, WhileOneStoresOthersReadAndABoundedNumberWaits) {
+  test::TestCatalog catalog;
+  const ProviderValidator validator(catalog, catalog.context());
+  SlowStore store;
+  auto registry = *ProviderRegistry::open(store, nullptr, validator);
+  std::thread first([&] { EXPECT_TRUE(registry->add(in_memory("first"), {})); });
+  store.saving.wait();
+  EXPECT_TRUE(registry->view()->providers.empty()) << "not before it is durable";
+
+  constexpr std::size_t kTooMany = 3;
+  std::atomic<std::size_t> refused{0};
+  std::vector<std::thread> writers;
+  for (std::size_t i = 0; i < limits::kMaxRegistryWriters + kTooMany; ++i) {
+    writers.emplace_back([&, i] {
+      const auto change = registry->add(in_memory("p" + std::to_string(i)), {});
+      if (change || change.error().code != ErrorCode::LimitExceeded) return;
+      ++refused;
+      refused.notify_all();
+    });
+  }
+  for (std::size_t seen = refused; seen < kTooMany; seen = refused) refused.wait(seen);
+  EXPECT_EQ(registry->view()->revision, Revision(0));
+  store.go_on.count_down();
+  first.join();
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_NE(registry->find(ProviderId("first")), std::nullopt);
+}
+
 }  // namespace
 }  // namespace rollcall

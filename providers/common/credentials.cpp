@@ -78,6 +78,21 @@ Result<std::string> read_secret_file(const std::string& path, std::size_t max_by
   return text;
 }
 
+std::string without_token(std::string text, const std::string& token) {
+  // So many of its first characters are taken for the token itself, cut short or not.
+  constexpr std::size_t kTelling = 8;
+  constexpr std::string_view kShown = "[token]";
+  if (token.empty()) return text;
+  const std::string head = token.substr(0, kTelling);
+  for (std::size_t at = text.find(head); at != std::string::npos;) {
+    std::size_t end = at;
+    while (end < text.size() && end - at < token.size() && text[end] == token[end - at]) ++end;
+    text.replace(at, end - at, kShown);
+    at = text.find(head, at + kShown.size());
+  }
+  return text;
+}
+
 Credentials::Credentials(AuthRef auth, const Clock& clock)
     : auth_(std::move(auth)), clock_(clock) {}
 

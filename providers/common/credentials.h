@@ -26,6 +26,10 @@ struct Secrets {
   }
 };
 
+// `text` of an error with the token taken out, wherever a backend or a proxy sent it back, and also
+// where it was cut short. PEM is never sent, so it can't come back.
+std::string without_token(std::string text, const std::string& token);
+
 class Credentials {
  public:
   Credentials(AuthRef auth, const Clock& clock);

@@ -55,9 +55,12 @@ void ConsulClient::next_endpoint() {
 }
 
 Result<ConsulReply> ConsulClient::ask(std::uint64_t index, MonoTime deadline) {
-  auto reply = ask_unnamed(index, deadline);
+  auto secrets = credentials_.get();
+  auto reply = secrets ? ask_with(**secrets, index, deadline)
+                       : Result<ConsulReply>(tl::unexpected(std::move(secrets.error())));
   if (reply) return reply;
   ProvisioningError& error = reply.error();
+  if (secrets) error.message = without_token(std::move(error.message), (*secrets)->token);
   const bool refused =
       error.code == ErrorCode::AuthFailed || error.code == ErrorCode::PermissionDenied;
   if (refused) credentials_.refused();
@@ -71,15 +74,14 @@ Duration ConsulClient::wait_patience() const {
   return std::max<Duration>(stretched + limits::kConsulAnswerMargin, limits::kConsulMinPatience);
 }
 
-Result<ConsulReply> ConsulClient::ask_unnamed(std::uint64_t index, MonoTime deadline) {
-  auto secrets = credentials_.get();
-  if (!secrets) return tl::unexpected(std::move(secrets.error()));
+Result<ConsulReply> ConsulClient::ask_with(const Secrets& secrets, std::uint64_t index,
+                                           MonoTime deadline) {
   const Endpoint& endpoint = settings_.endpoints[endpoint_];
   if (!http_) http_.emplace(endpoint, settings_.tls_server_name, io_);
   if (endpoint.scheme == Endpoint::Scheme::Https) {
     // A connection authenticates at its start only: rotated certificates want a new one.
-    if (connected_with_ && !connected_with_->same_tls(**secrets)) http_->close();
-    connected_with_ = **secrets;
+    if (connected_with_ && !connected_with_->same_tls(secrets)) http_->close();
+    connected_with_ = secrets;
   }
   HttpRequest request;
   const MonoTime now = io_.clock.now();
@@ -88,14 +90,14 @@ Result<ConsulReply> ConsulClient::ask_unnamed(std::uint64_t index, MonoTime dead
   request.answer_by = std::min(now + patience, deadline);
   request.finish_by = std::min(request.answer_by + Duration(limits::kConsulTransfer), deadline);
   request.resend_if_closed = index == 0;
-  if (!(*secrets)->token.empty()) request.headers = {{"X-Consul-Token", (*secrets)->token}};
+  if (!secrets.token.empty()) request.headers = {{"X-Consul-Token", secrets.token}};
 
-  auto answer = put(request, **secrets);
+  auto answer = put(request, secrets);
   if (!answer) return tl::unexpected(std::move(answer.error()));
-  const bool proves_nothing = is_empty_list(answer->response.body) && (*secrets)->token.empty() &&
+  const bool proves_nothing = is_empty_list(answer->response.body) && secrets.token.empty() &&
                               denies_by_default(answer->response);
   if (proves_nothing) {
-    answer = prove_empty(**secrets, deadline);
+    answer = prove_empty(secrets, deadline);
     if (!answer) return tl::unexpected(std::move(answer.error()));
   }
   return ConsulReply{*judge(answer->response, settings_), std::move(answer->response.body),

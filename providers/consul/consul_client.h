@@ -28,7 +28,7 @@ class ConsulClient {
 
   // Asks the current endpoint; `index` 0: for an answer at once, else for one after a change or the
   // wait. Ends by `deadline`. Errors: consul_answer.h's, HttpClient's and Credentials', with the
-  // endpoint in front.
+  // endpoint in front and the token taken out: whoever answers may send back what it was sent.
   Result<ConsulReply> ask(std::uint64_t index, MonoTime deadline);
 
   std::size_t endpoint() const { return endpoint_; }
@@ -38,7 +38,7 @@ class ConsulClient {
 
  private:
   Duration wait_patience() const;
-  Result<ConsulReply> ask_unnamed(std::uint64_t index, MonoTime deadline);
+  Result<ConsulReply> ask_with(const Secrets& secrets, std::uint64_t index, MonoTime deadline);
   Result<HttpAnswer> put(const HttpRequest& request, const Secrets& secrets);
   // After an empty answer to a question without a token, where access control denies by default.
   Result<HttpAnswer> prove_empty(const Secrets& secrets, MonoTime deadline);

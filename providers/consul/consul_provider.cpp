@@ -8,6 +8,7 @@
 #include "providers/consul/consul_client.h"
 #include "providers/consul/consul_settings.h"
 #include "providers/consul/consul_stream.h"
+#include "providers/consul/limits.h"
 
 namespace rollcall {
 namespace {
@@ -37,7 +38,10 @@ class ConsulProvider : public ClusterProvider {
     return std::make_unique<ConsulStream>(settings_, descriptor_.auth, history_, clock_);
   }
 
-  Duration attest_interval() const override { return limits::kDegradedAfter; }
+  // The longest silence of an agent that answers: lower limits of failover go with a lower wait_ms.
+  Duration attest_interval() const override {
+    return settings_->wait + settings_->wait / 16 + limits::kConsulAnswerMargin;
+  }
 
  private:
   // From the first endpoint that answers; each has an equal share of the time that is left.

@@ -193,7 +193,7 @@ Setting unix_mode() {
       row, "0600 or 0660",
       [](const SettingInput& input, Config& config) {
         const auto text = input_text(input);
-        const auto integer = input.is_text ? std::nullopt : input_integer(input);
+        const std::int64_t integer = input.is_text ? -1 : input_integer(input).value_or(-1);
         if (text == "0600" || integer == 600 || integer == std::int64_t{kOwnerOnly}) {
           config.grpc.unix_mode = kOwnerOnly;
         } else if (text == "0660" || integer == 660 || integer == std::int64_t{kOwnerAndGroup}) {

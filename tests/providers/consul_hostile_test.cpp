@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdio>
+#include <fstream>
 #include <future>
 
 #include "core/limits.h"
@@ -303,6 +307,38 @@ TEST(TokenBucketTest, GivesABurstAndThenOnePerRefill) {
   EXPECT_EQ(bucket.take(t0 + 10 * refill), t0 + 10 * refill);  // and a pause fills it again
   EXPECT_EQ(bucket.take(t0 + 10 * refill), t0 + 10 * refill);
   EXPECT_EQ(bucket.take(t0 + 10 * refill), t0 + 11 * refill);
+}
+
+// SPEC 8: no secret in any error. A proxy in between may quote what it was sent, whole or cut short.
+TEST_F(ConsulHostile, ATokenThatIsSentBackAppearsInNoError) {
+  const std::string token = "5ecret00-1111-2222-3333-444455556666";
+  const std::string path = ::testing::TempDir() + "consul-token-" + std::to_string(getpid());
+  std::ofstream(path) << token << "\n";
+  for (const std::size_t padding : {0u, 150u, 190u, 230u}) {  // the quote is cut within the token
+    ScriptedServer server([&](Connection& c, const std::string& head) {
+      const std::string body = std::string(padding, 'x') + head.substr(head.find("X-Consul-Token"));
+      return c.send("HTTP/1.1 400 Bad Request\r\nContent-Length: " + std::to_string(body.size()) +
+                    "\r\n\r\n" + body);
+    });
+    ProviderDescriptor d;
+    d.id = ProviderId("c");
+    d.kind = "consul";
+    d.endpoints = {server.url()};
+    d.auth.token_file = path;
+    d.watch_params = {{"service", "web"}};
+    auto provider = make_consul_factory()->create(d, {&clock_, nullptr, ""});
+    ASSERT_TRUE(provider.has_value());
+    const auto checked = (*provider)->check_connectivity(in(std::chrono::seconds(20)));
+    ASSERT_FALSE(checked.has_value());
+    EXPECT_EQ(checked.error().message.find(token.substr(0, 8)), std::string::npos)
+        << checked.error().message;
+  }
+  std::remove(path.c_str());
+}
+
+TEST_F(ConsulHostile, S3_ItAttestsAsOftenAsItsWaitSays) {
+  EXPECT_LE(create({"http://127.0.0.1:1"}, "10000")->attest_interval(), limits::kDegradedAfter);
+  EXPECT_LT(create({"http://127.0.0.1:1"}, "1000")->attest_interval(), std::chrono::seconds(2));
 }
 
 }  // namespace

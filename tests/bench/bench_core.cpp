@@ -18,6 +18,7 @@
 
 #include "bridges/partition/partition_service.h"
 #include "bridges/stream/grpc_server.h"
+#include "core/limits.h"
 #include "provisioning/hub/hub_threads.h"
 #include "tests/bench/core_driver.h"
 #include "tests/bench/daemon_probe.h"
@@ -55,6 +56,24 @@ Row one_member_change(std::size_t count, int changes) {
   }
   return {"one-member change, " + std::to_string(count) + " members",
           {{"median us", percentile(us, 0.5), 2}, {"p99 us", percentile(us, 0.99), 2}}};
+}
+
+// What the encoder thread does for the first of many subscribers.
+Row snapshot_encoding(std::size_t count, int rounds) {
+  TopologySnapshot snapshot;
+  snapshot.members = sample_members(count);
+  const ProtoSnapshotEncoder encoder;
+  std::vector<double> ms;
+  std::size_t bytes = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const auto began = Clock::now();
+    const auto chunks = encoder.encode_chunks(snapshot, limits::kMaxChunkBytes);
+    ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - began).count());
+    bytes = 0;
+    for (const auto& chunk : chunks) bytes += chunk.size();
+  }
+  return {"snapshot encoded, " + std::to_string(count) + " members",
+          {{"median ms", percentile(ms, 0.5), 2}, {"MiB", static_cast<double>(bytes) / (1 << 20), 2}}};
 }
 
 // Counts provider_changed events; one a consumer and failover.
@@ -172,6 +191,8 @@ int run(int argc, char** argv) {
   const int changes = options.quick ? 2000 : 50'000;
   report.add(one_member_change(1000, changes));
   report.add(one_member_change(100'000, changes));
+  report.add(snapshot_encoding(1000, 20));
+  report.add(snapshot_encoding(100'000, options.quick ? 3 : 20));
   // The daemon before gRPC runs here: it is started by fork().
   const auto program = std::filesystem::canonical("/proc/self/exe").parent_path() / "rollcalld";
   const auto daemon_row = daemon(program, options.quick ? 1 : 5);

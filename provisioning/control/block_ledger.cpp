@@ -65,8 +65,8 @@ Result<void> BlockLedger::quarantine(RequestId request, const NodeId& id,
     return fail(ErrorCode::OutOfOrder, "node " + id.str() + " is known in incarnation " +
                                            known_incarnation + ", and blocked in that one");
   }
-  const std::size_t blocks = visible_.size() + waiting_requests_ +
-                             (in_flight_ ? in_flight_->size() : 0);
+  const std::size_t blocks =
+      visible_.size() + waiting_requests_ + (in_flight_ ? in_flight_->size() : 0);
   if (it == visible_.end() && blocks >= limits::kMaxBlocks) {
     return fail(ErrorCode::LimitExceeded,
                 "at most " + std::to_string(limits::kMaxBlocks) + " nodes may be blocked");
@@ -160,8 +160,7 @@ std::optional<BlockLedger::Write> BlockLedger::begin_write(MonoTime now) {
 }
 
 BlockLedger::Saved BlockLedger::saved(std::uint64_t version,
-                                      const std::optional<ProvisioningError>& error,
-                                      MonoTime now) {
+                                      const std::optional<ProvisioningError>& error, MonoTime now) {
   Saved out;
   if (!in_flight_ || version != version_) return out;
   std::vector<Operation> done = std::move(*in_flight_);

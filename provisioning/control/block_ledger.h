@@ -1,11 +1,12 @@
 // BlockLedger: how a block becomes durable before it becomes visible (SPEC 6).
 //
 // Every change of the block table is an operation that waits for the next write of the file; one
-// write is in flight at a time and takes all that wait with it. When it is done the table changes and
-// the requests behind it are answered. A failed write answers its requests with the error and changes
-// nothing; the core's own operations (unblock, expiry) stay and are tried again.
+// write is in flight at a time and takes all that wait with it. When it is done the table changes
+// and the requests behind it are answered. A failed write answers its requests with the error and
+// changes nothing; the core's own operations (unblock, expiry) stay and are tried again.
 //
-// Threads: a value, used by the writer only. Bounded: kMaxBlocks blocks, kMaxWaitingRequests requests.
+// Threads: a value, used by the writer only. Bounded: kMaxBlocks blocks, kMaxWaitingRequests
+// requests.
 #pragma once
 
 #include <cstdint>
@@ -41,9 +42,10 @@ class BlockLedger {
                        MonoTime now);
 
   // The core's own. Each at most once at a time.
-  void unblock(const NodeId& id);      // refreshed (R4.4), ended or expired
-  void expire(MonoTime now);           // those whose time is over
-  // A node is in this known incarnation now: a block of another one ends, one without is bound to it.
+  void unblock(const NodeId& id);  // refreshed (R4.4), ended or expired
+  void expire(MonoTime now);       // those whose time is over
+  // A node is in this known incarnation now: a block of another one ends, one without is bound to
+  // it.
   void seen(const NodeId& id, const std::string& incarnation);
 
   struct Write {
@@ -71,7 +73,8 @@ class BlockLedger {
   struct Operation {
     enum class Kind : std::uint8_t { Put, Recover, Remove, Bind };
     Kind kind = Kind::Put;
-    Block block;  // Put: the new one. Remove, Bind: the one that is meant, nothing if it has changed
+    Block
+        block;  // Put: the new one. Remove, Bind: the one that is meant, nothing if it has changed
     std::string incarnation;  // of Recover, Bind
     std::optional<RequestId> request;
   };
@@ -81,7 +84,7 @@ class BlockLedger {
   void table_changed();
 
   BlockTable visible_;
-  std::set<NodeId> recovering_;         // of visible_
+  std::set<NodeId> recovering_;          // of visible_
   std::optional<MonoTime> next_expiry_;  // of visible_
 
   std::vector<Operation> waiting_;

@@ -1,5 +1,6 @@
-// BlockTable: the nodes that remoting quarantined (SPEC 6). A block belongs to (id, incarnation), is
-// durable before its call answers, survives failover, restart and absence, and is local to this sidecar.
+// BlockTable: the nodes that remoting quarantined (SPEC 6). A block belongs to (id, incarnation),
+// is durable before its call answers, survives failover, restart and absence, and is local to this
+// sidecar.
 //
 // Threads: a value.
 #pragma once

@@ -59,6 +59,7 @@ event::HealthWarning ProvisioningCore::Impl::held_back(const ProviderRecord& rec
 void ProvisioningCore::Impl::take_failures(ProviderRecord& record, const ProviderReport& report) {
   Causes causes;
   const bool is_active = record.id() == failover_.active_id();
+  if (report.last_error == ErrorCode::IndexRollback) record.rollback.history_broke();
   bool held = false;
   if (report.errors_after > 0) {
     FailoverController::Failure failure;

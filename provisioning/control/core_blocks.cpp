@@ -68,8 +68,8 @@ void ProvisioningCore::Impl::on(const input::BlocksSaved& in) {
   write_blocks();
 }
 
-// R4.4: the first confirmed answer of the active provider whose read began after the report, and that
-// contains the node.
+// R4.4: the first confirmed answer of the active provider whose read began after the report, and
+// that contains the node.
 void ProvisioningCore::Impl::unblock_refreshed() {
   const ProviderRecord* active = failover_.active();
   if (draining_ || active == nullptr || !active->view || ledger_.recovering().empty()) return;
@@ -80,8 +80,8 @@ void ProvisioningCore::Impl::unblock_refreshed() {
   }
 }
 
-// A block ends when another known incarnation joins; one without an incarnation is bound to the first
-// known one.
+// A block ends when another known incarnation joins; one without an incarnation is bound to the
+// first known one.
 void ProvisioningCore::Impl::note_lives(const TopologyChange& change) {
   if (ledger_.visible().empty()) return;
   for (const Member& member : change.joined) ledger_.seen(member.id(), member.node->incarnation);

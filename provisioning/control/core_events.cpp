@@ -15,8 +15,8 @@ RemoteKind remote_kind(const Member& after) {
   return after.blocked ? RemoteKind::Blocked : RemoteKind::Unblocked;
 }
 
-// What remoting is told beside the delta. One event for a node that joins or leaves (R4.1); its block
-// is in the node.
+// What remoting is told beside the delta. One event for a node that joins or leaves (R4.1); its
+// block is in the node.
 std::vector<event::RemoteTopology> remote_events(const TopologyChange& change,
                                                  const ProviderId& provider) {
   std::vector<event::RemoteTopology> out;
@@ -157,8 +157,7 @@ void ProvisioningCore::Impl::update_snapshot() {
   snapshot_.observed_at = told_observed_at_;
   snapshot_.active = failover_.active_id();
   const ProviderRecord* active = failover_.active();
-  snapshot_.active_health =
-      active == nullptr ? HealthState::Unreachable : active->health.state();
+  snapshot_.active_health = active == nullptr ? HealthState::Unreachable : active->health.state();
   snapshot_.leases = leases_.table();
   snapshot_.lease_tick = leases_.tick();
 }

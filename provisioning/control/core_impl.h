@@ -1,8 +1,8 @@
 // What is behind ProvisioningCore. Private to the core_*.cpp files and provisioning_core.cpp.
 //
-// A step runs its input's on(): that changes what is known, and calls settle(), which lets time pass,
-// decides, and emits the events of what changed in the order of SPEC 5. Everything is emitted from
-// there, so that the order is written down once.
+// A step runs its input's on(): that changes what is known, and calls settle(), which lets time
+// pass, decides, and emits the events of what changed in the order of SPEC 5. Everything is emitted
+// from there, so that the order is written down once.
 #pragma once
 
 #include <optional>
@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "provisioning/control/block_ledger.h"
-#include "provisioning/control/leave_guard.h"
 #include "provisioning/control/lease_book.h"
+#include "provisioning/control/leave_guard.h"
 #include "provisioning/control/provisioning_core.h"
 #include "provisioning/control/topology.h"
 #include "provisioning/failover/failover_controller.h"
@@ -38,7 +38,7 @@ class ProvisioningCore::Impl {
     std::optional<event::StreamTerminated> terminated;  // of the active provider
     std::vector<event::HealthWarning> warnings;         // validation holds, begun or ended
     bool by_operator = false;
-    bool release_removals = false;  // by an operator
+    bool release_removals = false;       // by an operator
     std::optional<ProviderId> answered;  // whose confirmed answer arrived
   };
   struct AvailabilityState {
@@ -111,12 +111,12 @@ class ProvisioningCore::Impl {
   bool started_ = false;
   bool draining_ = false;
   bool has_topology_ = false;
-  std::uint64_t last_n_ = 0;  // of the newest event
-  std::uint64_t told_hash_ = 0;  // of the topology as consumers know it
-  WallTime told_observed_at_{};  // of the answer behind that
+  std::uint64_t last_n_ = 0;                        // of the newest event
+  std::uint64_t told_hash_ = 0;                     // of the topology as consumers know it
+  WallTime told_observed_at_{};                     // of the answer behind that
   HealthState told_health_ = HealthState::Healthy;  // of whoever is or was active
   AvailabilityState told_availability_;
-  std::optional<ProviderId> told_removals_held_;    // whose
+  std::optional<ProviderId> told_removals_held_;  // whose
 
   MonoTime now_{};
   Effects effects_;

@@ -58,8 +58,8 @@ Result<void> LeaseBook::publish(std::uint64_t tick, const std::vector<Lease>& le
   auto next = table_ ? std::make_shared<LeaseTable>(*table_) : std::make_shared<LeaseTable>();
   for (const Lease& lease : leases) (*next)[lease.partition] = lease;
   if (next->size() > limits::kMaxLeases) {
-    return fail(ErrorCode::LimitExceeded, "leases of more than " +
-                                              std::to_string(limits::kMaxLeases) + " partitions");
+    return fail(ErrorCode::LimitExceeded,
+                "leases of more than " + std::to_string(limits::kMaxLeases) + " partitions");
   }
   tick_ = tick;
   table_ = std::move(next);

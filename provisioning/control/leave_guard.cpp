@@ -2,8 +2,8 @@
 
 namespace rollcall {
 
-bool LeaveGuard::exceeds(const LeaveGuardPolicy& policy, std::size_t removals,
-                         std::size_t members, MonoTime now) {
+bool LeaveGuard::exceeds(const LeaveGuardPolicy& policy, std::size_t removals, std::size_t members,
+                         MonoTime now) {
   while (!window_.empty() && now - window_.front().at >= policy.hold) {
     in_window_ -= window_.front().count;
     window_.pop_front();

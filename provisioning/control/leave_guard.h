@@ -1,8 +1,8 @@
 // LeaveGuard: holds removals back when too many come within a short time (SPEC 3, off by default).
 //
 // It keeps the books: how many members were removed within the window, and which removals are held,
-// since when and by whose answer. A held removal's member stays in the topology. Who releases them is
-// the core's decision.
+// since when and by whose answer. A held removal's member stays in the topology. Who releases them
+// is the core's decision.
 //
 // Threads: a value, used by the writer only. Bounded by the number of members.
 #pragma once

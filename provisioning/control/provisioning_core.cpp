@@ -18,9 +18,7 @@ void require(bool condition, const char* what) {
 }  // namespace
 
 ProvisioningCore::Impl::Impl(CoreOptions options)
-    : options_(std::move(options)),
-      policy_(options_.policy),
-      failover_(policy_, options_.seed) {
+    : options_(std::move(options)), policy_(options_.policy), failover_(policy_, options_.seed) {
   snapshot_.epoch = options_.epoch;
   snapshot_.seq_no = make_seq(options_.boot, 0);
   snapshot_.last_change = snapshot_.seq_no;
@@ -63,13 +61,16 @@ void ProvisioningCore::Impl::on(const input::ProvidersChanged& in) {
   const std::vector<ProviderId> held_before = failover_.held();
   Causes causes;
   causes.by_operator = true;
+  if (in.policy) {
+    policy_ = *in.policy;
+    failover_.set_policy(policy_);
+  }
   failover_.set_providers(in.providers);
   for (const ProviderId& id : in.release_holds) {
     if (!failover_.release_hold(id)) continue;
     const HealthState health = failover_.find(id)->health.state();
-    causes.warnings.push_back({id, health,
-                               health == HealthState::Healthy ? Advice::None
-                                                              : Advice::AvoidNewChannels});
+    causes.warnings.push_back(
+        {id, health, health == HealthState::Healthy ? Advice::None : Advice::AvoidNewChannels});
     notice(effect::Notice::Level::Info, "provider_released", id, std::nullopt,
            "an operator released the provider");
   }
@@ -140,9 +141,9 @@ void ProvisioningCore::Impl::on(const input::PublishOwnership& in) {
     return refuse(ErrorCode::OutOfOrder, "based_on_seq is ahead of the log");
   }
   if (in.based_on < snapshot_.last_change) {
-    return refuse(ErrorCode::OutOfOrder,
-                  "the topology changed at " + std::to_string(snapshot_.last_change.value()) +
-                      ", after based_on_seq; recalculate");
+    return refuse(ErrorCode::OutOfOrder, "the topology changed at " +
+                                             std::to_string(snapshot_.last_change.value()) +
+                                             ", after based_on_seq; recalculate");
   }
   event::LeaseUpdated updated{in.tick, in.leases};
   Event probe;

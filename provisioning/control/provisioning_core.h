@@ -1,9 +1,9 @@
 // ProvisioningCore: every decision of Rollcall, as a pure function step(Input, now) → Effects.
 //
 // No clock, thread, random source, errno, file or log inside: same inputs, same bytes out, so that
-// years of faults can be simulated in minutes. It owns the topology, the block table, the leases and
-// the FailoverController. What it decides comes out as Effects, in the order in which they must be
-// carried out; what is done outside (a file written, an answer arrived) comes back as an Input.
+// years of faults can be simulated in minutes. It owns the topology, the block table, the leases
+// and the FailoverController. What it decides comes out as Effects, in the order in which they must
+// be carried out; what is done outside (a file written, an answer arrived) comes back as an Input.
 //
 // Threads: one writer (ProvisioningService, or a test). Sequence numbers are given here, so that a
 // script sees them; the hub aborts if they are not contiguous.
@@ -36,7 +36,7 @@ namespace rollcall {
 struct CachedTopology {
   MemberMap members;
   WallTime observed_at{};
-  Duration age{};        // at boot, from the wall clock; information, never negative
+  Duration age{};  // at boot, from the wall clock; information, never negative
   ProviderId provider;
 };
 
@@ -53,7 +53,7 @@ namespace input {
 struct Start {
   std::vector<ProviderSpec> providers;  // in registration order
   BlockTable blocks;
-  std::vector<ProviderId> held;         // R5.2, from the last run
+  std::vector<ProviderId> held;  // R5.2, from the last run
   std::optional<CachedTopology> cached;
 };
 // The whole set after a registry write, in registration order: compared with the old one here, in
@@ -61,16 +61,40 @@ struct Start {
 struct ProvidersChanged {
   std::vector<ProviderSpec> providers;
   std::vector<ProviderId> release_holds;  // EnableProvider clears a hold
+  std::optional<FailoverPolicy> policy;   // of a reload that changed both: one step (R5.4)
 };
-struct PolicyChanged { FailoverPolicy policy; };
-struct Answered { ProviderReport report; };  // fenced by report.generation
+struct PolicyChanged {
+  FailoverPolicy policy;
+};
+struct Answered {
+  ProviderReport report;
+};  // fenced by report.generation
 struct Tick {};
-struct SwitchTo { RequestId request; ProviderId provider; Duration duration{}; };
-struct ClearSwitch { RequestId request; };
-struct ReleaseRemovals { RequestId request; };  // of the leave guard, by an operator
-struct Quarantine { RequestId request; NodeId node; std::string incarnation; };
-struct Recover { RequestId request; NodeId node; std::string incarnation; };
-struct BlocksSaved { std::uint64_t version = 0; std::optional<ProvisioningError> error; };
+struct SwitchTo {
+  RequestId request;
+  ProviderId provider;
+  Duration duration{};
+};
+struct ClearSwitch {
+  RequestId request;
+};
+struct ReleaseRemovals {
+  RequestId request;
+};  // of the leave guard, by an operator
+struct Quarantine {
+  RequestId request;
+  NodeId node;
+  std::string incarnation;
+};
+struct Recover {
+  RequestId request;
+  NodeId node;
+  std::string incarnation;
+};
+struct BlocksSaved {
+  std::uint64_t version = 0;
+  std::optional<ProvisioningError> error;
+};
 struct PublishOwnership {
   RequestId request;
   Epoch epoch;
@@ -78,7 +102,9 @@ struct PublishOwnership {
   SeqNo based_on;
   std::vector<Lease> leases;
 };
-struct Drain { RequestId request; };
+struct Drain {
+  RequestId request;
+};
 
 }  // namespace input
 
@@ -89,20 +115,45 @@ using Input = std::variant<input::Start, input::ProvidersChanged, input::PolicyC
 
 namespace effect {
 
-struct Publish { Event event; };  // to the log, in this order
-struct StartStream { ProviderId provider; StreamGeneration generation; };
-struct StopStream { ProviderId provider; StreamGeneration generation; };
+struct Publish {
+  Event event;
+};  // to the log, in this order
+struct StartStream {
+  ProviderId provider;
+  StreamGeneration generation;
+};
+struct StopStream {
+  ProviderId provider;
+  StreamGeneration generation;
+};
 // After a failure the runner waits until then before it asks the backend again.
-struct ResumeStream { ProviderId provider; StreamGeneration generation; MonoTime not_before{}; };
-// Comes back as BlocksSaved{version}; replies wait for it: a block is durable before its call answers.
-// The core knows no wall time: who writes the file sets each expires_at to wall now + (expires_mono −
-// mono now), and who loads it does the reverse. One write is in flight at a time.
-struct SaveBlocks { std::uint64_t version = 0; BlockTable blocks; };
-struct SaveHolds { std::vector<ProviderId> held; };
+struct ResumeStream {
+  ProviderId provider;
+  StreamGeneration generation;
+  MonoTime not_before{};
+};
+// Comes back as BlocksSaved{version}; replies wait for it: a block is durable before its call
+// answers. The core knows no wall time: who writes the file sets each expires_at to wall now +
+// (expires_mono − mono now), and who loads it does the reverse. One write is in flight at a time.
+struct SaveBlocks {
+  std::uint64_t version = 0;
+  BlockTable blocks;
+};
+struct SaveHolds {
+  std::vector<ProviderId> held;
+};
 // The topology changed or was confirmed: the service writes it, throttled, in its own time.
 struct TopologyConfirmed {};
-struct ReplyOk { bool member = false; std::uint32_t count = 0; SeqNo seq_no; ProviderId active; };
-struct Reply { RequestId request; Result<ReplyOk> result; };
+struct ReplyOk {
+  bool member = false;
+  std::uint32_t count = 0;
+  SeqNo seq_no;
+  ProviderId active;
+};
+struct Reply {
+  RequestId request;
+  Result<ReplyOk> result;
+};
 // For operators only: log, WatchEvents, metrics. `event` is a stable name, "standby_terminated".
 struct Notice {
   enum class Level : std::uint8_t { Info, Warning, Error };
@@ -130,12 +181,13 @@ struct ProviderStatus {
   bool active = false;
   bool pinned = false;
   bool watching = false;
-  HealthState health = HealthState::Unreachable;  // not watched: Unreachable; first answer due: Degraded
-  bool ever_answered = false;  // since it is watched
-  MonoTime confirmed_at{};     // meaningful if ever_answered
-  StreamGeneration generation;            // of its newest stream
-  std::optional<MonoTime> retry_at;       // after a failure: when it is asked again
-  std::optional<MonoTime> cooldown_until; // it lost the active role and is healthy again
+  HealthState health =
+      HealthState::Unreachable;            // not watched: Unreachable; first answer due: Degraded
+  bool ever_answered = false;              // since it is watched
+  MonoTime confirmed_at{};                 // meaningful if ever_answered
+  StreamGeneration generation;             // of its newest stream
+  std::optional<MonoTime> retry_at;        // after a failure: when it is asked again
+  std::optional<MonoTime> cooldown_until;  // it lost the active role and is healthy again
   WallTime observed_at{};
   std::uint32_t consecutive_errors = 0;
   std::optional<ErrorCode> last_error;

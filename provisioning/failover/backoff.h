@@ -1,7 +1,7 @@
 // Backoff: how long to wait after the n-th failure in a row: doubling, bounded, spread (SPEC 3).
 //
-// The generator is inside, with its seed as an input, so that the same inputs give the same waits on
-// every platform (the standard library's distributions do not promise that).
+// The generator is inside, with its seed as an input, so that the same inputs give the same waits
+// on every platform (the standard library's distributions do not promise that).
 //
 // Threads: a value.
 #pragma once

@@ -72,8 +72,9 @@ Result<void> FailoverController::pin(const ProviderId& id, Duration duration, Mo
   const std::string name = "provider " + id.str();
   if (duration == Duration::zero()) duration = limits::kSwitchDefault;
   if (duration < Duration::zero() || duration > limits::kSwitchMax) {
-    return fail(ErrorCode::InvalidConfig, "the switch was not made",
-                {{"duration", std::to_string(to_ms(duration)) + " ms", "more than 0, at most 24 h"}});
+    return fail(
+        ErrorCode::InvalidConfig, "the switch was not made",
+        {{"duration", std::to_string(to_ms(duration)) + " ms", "more than 0, at most 24 h"}});
   }
   const ProviderRecord* record = find(id);
   if (record == nullptr) return fail(ErrorCode::NotFound, name + " is not registered");
@@ -131,16 +132,15 @@ Duration FailoverController::next_wait(const ProviderRecord& record) {
 
 bool FailoverController::failed(ProviderRecord& record, Failure failure, MonoTime now) {
   record.heard_at = now;
-  record.health.failed(failure.errors, failure.code, std::move(failure.detail),
-                       policy_.max_errors);
+  record.health.failed(failure.errors, failure.code, std::move(failure.detail), policy_.max_errors);
   if (failure.waits) {
     record.retry_at = now + next_wait(record);
     record.heard_at = *record.retry_at;  // its silence is counted from there
-    commands_.push_back({StreamCommand::Kind::Resume, record.id(), record.generation,
-                         *record.retry_at, false});
+    commands_.push_back(
+        {StreamCommand::Kind::Resume, record.id(), record.generation, *record.retry_at, false});
   }
-  const bool held = record.hold.failed(failure.invalid, policy_.hold_failures,
-                                       policy_.hold_window, now);
+  const bool held =
+      record.hold.failed(failure.invalid, policy_.hold_failures, policy_.hold_window, now);
   if (held && pin_ && pin_->provider == record.id()) pin_.reset();
   return held;
 }
@@ -152,8 +152,8 @@ bool FailoverController::terminated(ProviderRecord& record, const Terminated& en
   record.retry_at = record.restart_at;
   const bool invalid = !end.ended && (end.code == ErrorCode::MalformedResponse ||
                                       end.code == ErrorCode::CapabilityMissing);
-  const bool held = record.hold.failed(invalid ? 1 : 0, policy_.hold_failures,
-                                       policy_.hold_window, now);
+  const bool held =
+      record.hold.failed(invalid ? 1 : 0, policy_.hold_failures, policy_.hold_window, now);
   if (held && pin_ && pin_->provider == record.id()) pin_.reset();
   return held;
 }
@@ -185,8 +185,8 @@ bool FailoverController::wanted(const ProviderRecord& record) const {
   // Cold: only while nothing better is active and healthy, or may become so at once.
   return std::none_of(records_.begin(), records_.end(), [&](const ProviderRecord& better) {
     if (!better.usable() || !outranks(better, record)) return false;
-    const bool serves = better.id() == active_ &&
-                        better.health.phase() == ProviderHealth::Phase::Healthy;
+    const bool serves =
+        better.id() == active_ && better.health.phase() == ProviderHealth::Phase::Healthy;
     return serves || still_awaited(better);
   });
 }

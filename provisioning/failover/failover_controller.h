@@ -1,4 +1,5 @@
-// FailoverController: which provider is active and why, which streams run, who is held back (SPEC 3).
+// FailoverController: which provider is active and why, which streams run, who is held back (SPEC
+// 3).
 //
 // Pure: it is told what happened and what time it is, and answers what to do. It knows how many
 // members a provider's last confirmed answer has, but never compares members: that is Topology's.
@@ -111,8 +112,8 @@ class FailoverController {
 
   // Lets time pass: health, pin, restarts.
   void advance(MonoTime now);
-  // Who has the role now; `topology_has_members` guards against empty providers, `by_operator` is the
-  // cause of this step. None: nothing changes.
+  // Who has the role now; `topology_has_members` guards against empty providers, `by_operator` is
+  // the cause of this step. None: nothing changes.
   std::optional<RoleChange> elect(bool topology_has_members, bool by_operator, MonoTime now);
   // Starts and stops streams as they are wanted now.
   void drive_streams(MonoTime now);

@@ -103,21 +103,27 @@ std::optional<MonoTime> ProviderHealth::deadline(const Limits& limits) const {
   const MonoTime since = ever_answered_ ? confirmed_at_ : watched_at_;
   switch (phase_) {
     case Phase::Idle:
-    case Phase::Unreachable: return std::nullopt;
-    case Phase::Healthy: return since + limits.degraded_after;
+    case Phase::Unreachable:
+      return std::nullopt;
+    case Phase::Healthy:
+      return since + limits.degraded_after;
     case Phase::Starting:
-    case Phase::Degraded: return since + limits.timeout;
+    case Phase::Degraded:
+      return since + limits.timeout;
   }
   return std::nullopt;
 }
 
 HealthState ProviderHealth::state() const {
   switch (phase_) {
-    case Phase::Healthy: return HealthState::Healthy;
+    case Phase::Healthy:
+      return HealthState::Healthy;
     case Phase::Starting:
-    case Phase::Degraded: return HealthState::Degraded;
+    case Phase::Degraded:
+      return HealthState::Degraded;
     case Phase::Idle:
-    case Phase::Unreachable: break;
+    case Phase::Unreachable:
+      break;
   }
   return HealthState::Unreachable;
 }

@@ -17,14 +17,21 @@ namespace rollcall {
 class ProviderHealth {
  public:
   enum class Phase : std::uint8_t {
-    Idle,         // not watched
-    Starting,     // watched, no confirmed answer yet
+    Idle,      // not watched
+    Starting,  // watched, no confirmed answer yet
     Healthy,
     Degraded,     // late, or in error
     Unreachable,  // silent, too many errors, or terminated
   };
   enum class Signal : std::uint8_t {
-    Watch, Unwatch, Confirmed, Error, Exhausted, Terminated, Late, Silent,
+    Watch,
+    Unwatch,
+    Confirmed,
+    Error,
+    Exhausted,
+    Terminated,
+    Late,
+    Silent,
   };
   static Phase next(Phase phase, Signal signal);  // the table
 

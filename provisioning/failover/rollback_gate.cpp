@@ -14,14 +14,16 @@ void RollbackGate::believe(std::uint64_t lineage) {
   any_ = true;
 }
 
+void RollbackGate::history_broke() {
+  suspicion_ = Suspicion::OfRemovals;
+  candidate_.reset();
+}
+
 RollbackGate::Verdict RollbackGate::judge(const std::optional<MemberMap>& known,
                                           const MemberMap& answer, std::uint64_t lineage,
                                           MonoTime complete, Duration stand) {
   // A lower lineage is a stream that counts afresh, no break.
-  if (any_ && lineage > lineage_) {
-    suspicion_ = Suspicion::OfRemovals;
-    candidate_.reset();
-  }
+  if (any_ && lineage > lineage_) history_broke();
   lineage_ = lineage;
   any_ = true;
   if (suspicion_ == Suspicion::None || !known || !would_lose(*known, answer)) {

@@ -2,8 +2,8 @@
 //
 // After INDEX_ROLLBACK or a changed cluster identity (the answer's `lineage` rises) an answer that
 // removes no member is confirmed; one that would is partial until the same answer has stood for
-// `rollback_stand`. The same caution, for empty answers only, after an operator pointed the provider
-// at another backend: a misspelt service name must not empty the cluster.
+// `rollback_stand`. The same caution, for empty answers only, after an operator pointed the
+// provider at another backend: a misspelt service name must not empty the cluster.
 //
 // Threads: a value, one a provider, used by the writer only.
 #pragma once
@@ -23,6 +23,8 @@ class RollbackGate {
   // `known`: the provider's last confirmed view, none if it never had one.
   Verdict judge(const std::optional<MemberMap>& known, const MemberMap& answer,
                 std::uint64_t lineage, MonoTime complete, Duration stand);
+  // The provider said INDEX_ROLLBACK.
+  void history_broke();
   // The descriptor's backend was changed. A graver doubt stays.
   void backend_changed() {
     if (suspicion_ == Suspicion::None) suspicion_ = Suspicion::OfEmptiness;

@@ -23,8 +23,8 @@ bool ValidationHold::failed(std::uint32_t count, int allowed, Duration window, M
   while (!failures_.empty() && now - failures_.front() > window) failures_.pop_front();
   for (std::uint32_t i = 0; i < count && failures_.size() < limit; ++i) failures_.push_back(now);
   if (failures_.size() < limit) return false;
-  hold(std::to_string(limit) + " invalid answers within " +
-       std::to_string(to_ms(window) / 1000) + " s");
+  hold(std::to_string(limit) + " invalid answers within " + std::to_string(to_ms(window) / 1000) +
+       " s");
   return true;
 }
 

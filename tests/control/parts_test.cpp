@@ -45,7 +45,8 @@ TEST(BlockLedger, S6_AtMostTenThousandBlocks) {
   }
   BlockLedger ledger;
   ledger.restore(table, at({}));
-  const auto refused = ledger.quarantine(RequestId(1), NodeId("more"), "", "", at(hours(1)), at({}));
+  const auto refused =
+      ledger.quarantine(RequestId(1), NodeId("more"), "", "", at(hours(1)), at({}));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::LimitExceeded);
   EXPECT_TRUE(ledger.quarantine(RequestId(2), NodeId("n5"), "", "", at(hours(1)), at({})));
@@ -134,7 +135,8 @@ TEST(LeaseBook, R3_3_TheLatestLeaseOfEachPartitionIsKept) {
 
 TEST(LeaseBook, S6_AllOrNothing) {
   LeaseBook book;
-  const auto refused = book.publish(1, {lease("good"), lease(""), lease("big", 1024), lease("good")});
+  const auto refused =
+      book.publish(1, {lease("good"), lease(""), lease("big", 1024), lease("good")});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::InvalidConfig);
   EXPECT_EQ(refused.error().total_problems, 3u);
@@ -167,8 +169,8 @@ bool always(std::size_t) { return true; }
 TEST(Topology, AForgottenRemovalIsFoundAgainByTheNextAnswer) {
   Topology topology;
   topology.follow(MemberMap::from({node("a"), node("b")}), nobody, always);
-  const auto held = topology.follow(MemberMap::from({node("a")}), nobody,
-                                    [](std::size_t) { return false; });
+  const auto held =
+      topology.follow(MemberMap::from({node("a")}), nobody, [](std::size_t) { return false; });
   EXPECT_EQ(held.kept, std::vector<NodeId>{NodeId("b")});
   EXPECT_EQ(topology.members().size(), 2u);
   EXPECT_TRUE(topology.follow(MemberMap::from({node("a")}), nobody, always).change.empty());

@@ -1,5 +1,5 @@
-// Scenario: one script of the decision core, parsed and run (tests/control/README.md says how scripts
-// read). No threads, no real time: years pass in milliseconds.
+// Scenario: one script of the decision core, parsed and run (tests/control/README.md says how
+// scripts read). No threads, no real time: years pass in milliseconds.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +47,7 @@ Scenario parse_scenario(const std::string& name, const std::string& text);
 // What a `provider`, `register` or `update` line says, on top of `spec`. False: it makes no sense.
 bool parse_provider(const std::vector<std::string>& words, std::size_t first, ProviderSpec& spec);
 // What a `policy` line says. False: it makes no sense.
-bool parse_policy(const std::vector<std::string>& words, std::size_t first,
-                  FailoverPolicy& policy);
+bool parse_policy(const std::vector<std::string>& words, std::size_t first, FailoverPolicy& policy);
 
 // Runs it; what went wrong, in words for a person. Empty: as expected.
 std::vector<std::string> run_scenario(const Scenario& scenario);

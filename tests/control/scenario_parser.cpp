@@ -109,10 +109,11 @@ class Parser {
     }
     if (words.size() < 3) return false;
     const std::size_t dots = words[1].find("..");
-    const bool timed = dots == std::string::npos
-                           ? parse_time(words[1], expected.from) && parse_time(words[1], expected.to)
-                           : parse_time(words[1].substr(0, dots), expected.from) &&
-                                 parse_time(words[1].substr(dots + 2), expected.to);
+    const bool timed =
+        dots == std::string::npos
+            ? parse_time(words[1], expected.from) && parse_time(words[1], expected.to)
+            : parse_time(words[1].substr(0, dots), expected.from) &&
+                  parse_time(words[1].substr(dots + 2), expected.to);
     if (!timed || !in_order(expected.from)) return false;
     for (std::string& text : expand(words, 2)) {
       expected.text = std::move(text);
@@ -132,7 +133,8 @@ class Parser {
       return true;
     }
     if (words[0] == "policy") return parse_policy(words, 1, scenario_.options.policy);
-    if (words[0] == "seed") return words.size() == 2 && parse_number(words[1], scenario_.options.seed);
+    if (words[0] == "seed")
+      return words.size() == 2 && parse_number(words[1], scenario_.options.seed);
     if (words[0] == "log_bytes") {
       return words.size() == 2 && parse_number(words[1], scenario_.options.log_bytes);
     }

@@ -16,7 +16,8 @@ namespace rollcall::test {
 std::optional<Duration> parse_duration(std::string_view text);
 std::string format_seconds(Duration d);  // "15s", "2.125s"
 
-std::vector<std::string> split_words(std::string_view line);  // by blanks; "#" after a blank: comment
+std::vector<std::string> split_words(
+    std::string_view line);  // by blanks; "#" after a blank: comment
 
 // ID[#INCARNATION][/STATUS][@HOST][!], "!" meaning blocked.
 std::optional<ClusterNode> parse_member(std::string_view text);

@@ -43,7 +43,7 @@ class Oracle {
   struct Belief {
     std::optional<MemberMap> view;  // the last answer that may remove members
     std::uint64_t lineage = 0;
-    bool doubted = false;           // a history broke, and the answers since would remove members
+    bool doubted = false;  // a history broke, and the answers since would remove members
     MemberMap candidate;
     MonoTime since{};
   };
@@ -59,9 +59,9 @@ class Oracle {
   std::vector<MemberMap> former_;  // last answers of providers that were removed
   Epoch epoch_;
   std::uint64_t boot_ = 0;
-  SeqNo last_;       // of all lives
+  SeqNo last_;         // of all lives
   bool first_ = true;  // no event yet in this life
-  MemberMap model_;  // deltas applied one by one
+  MemberMap model_;    // deltas applied one by one
   std::uint64_t events_ = 0;
   std::map<std::string, std::uint64_t> counts_;
   std::uint64_t digest_ = 0;

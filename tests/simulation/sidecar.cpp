@@ -181,8 +181,8 @@ void Sidecar::carry_out(const Effects& effects) {
       auto& stream = streams_[start->provider];
       if (stream == nullptr) {
         Backend& backend = around_.backends[start->provider.str()];
-        stream = std::make_unique<SimStream>(start->provider, backend, around_.world,
-                                             around_.time, around_.dice,
+        stream = std::make_unique<SimStream>(start->provider, backend, around_.world, around_.time,
+                                             around_.dice,
                                              [this](const ProviderReport& r) { deliver(r); });
       }
       stream->start(start->generation);
@@ -213,8 +213,8 @@ void Sidecar::carry_out(const effect::SaveBlocks& save) {
   BlockTable table = save.blocks;
   const MonoTime now = around_.time.now();
   for (auto& [id, block] : table) {
-    block.expires_at = wall(now) +
-                       std::chrono::duration_cast<milliseconds>(block.expires_mono - now);
+    block.expires_at =
+        wall(now) + std::chrono::duration_cast<milliseconds>(block.expires_mono - now);
   }
   attempted_.push_back(table);
   later(around_.dice.between(milliseconds(0), milliseconds(200)),

@@ -1,5 +1,5 @@
-// Sidecar: one life of a sidecar, from boot to crash: the real state files, registry, core and hub, run
-// by a service without threads. What the daemon's threads do (streams, disk, hub) happens at
+// Sidecar: one life of a sidecar, from boot to crash: the real state files, registry, core and hub,
+// run by a service without threads. What the daemon's threads do (streams, disk, hub) happens at
 // moments that the timeline's dice choose.
 #pragma once
 

@@ -42,8 +42,8 @@ bool SimConsumer::read(WatchHub& hub, int batches, MonoTime now) {
   bool any = false;
   for (int i = 0; i < batches && stream_ != nullptr; ++i) {
     if (!waker_->awake) return any;
-    const Subscription::Next next = stream_->next(dice_.chance(0.5) ? 512 : limits::kMaxBatchBytes,
-                                                  now);
+    const Subscription::Next next =
+        stream_->next(dice_.chance(0.5) ? 512 : limits::kMaxBatchBytes, now);
     if (next.outcome == Subscription::Outcome::Idle) {
       waker_->awake = false;
       return any;

@@ -31,7 +31,11 @@ ChangeAnswer difference(const MemberMap& known, const SnapshotAnswer& now) {
 
 SimStream::SimStream(ProviderId provider, Backend& backend, const World& world, Timeline& time,
                      Dice& dice, Deliver deliver)
-    : provider_(std::move(provider)), backend_(backend), world_(world), time_(time), dice_(dice),
+    : provider_(std::move(provider)),
+      backend_(backend),
+      world_(world),
+      time_(time),
+      dice_(dice),
       deliver_(std::move(deliver)) {}
 
 SimStream::~SimStream() { *alive_ = false; }
@@ -86,7 +90,8 @@ void SimStream::answered(StreamGeneration generation, MonoTime began) {
   if (runs(generation)) over_ = ended;
   say(std::move(*report));
   if (waits || ended || !runs(generation)) return;
-  later(dice_.between(milliseconds(4000), milliseconds(9000)), [this, generation] { ask(generation); });
+  later(dice_.between(milliseconds(4000), milliseconds(9000)),
+        [this, generation] { ask(generation); });
 }
 
 std::optional<ProviderReport> SimStream::to_report(StreamGeneration generation,

@@ -1,5 +1,6 @@
-// SimStream: what a provider's thread is in the daemon: asks its backend, keeps the provider's own view
-// (the real ProviderView), and leaves reports in one slot that merges (the real ProviderReport).
+// SimStream: what a provider's thread is in the daemon: asks its backend, keeps the provider's own
+// view (the real ProviderView), and leaves reports in one slot that merges (the real
+// ProviderReport).
 #pragma once
 
 #include <functional>

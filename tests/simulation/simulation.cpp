@@ -156,19 +156,33 @@ void Simulation::change_a_mood() {
 void Simulation::trouble_the_disk() {
   if (sidecar_ == nullptr) return;
   switch (dice_.below(4)) {
-    case 0: files_.fail_nth(FileCall::Any, 1 + dice_.below(12)); break;
-    case 1: files_.fail_with_probability(FileCall::WriteSynced, 0.5); break;
-    case 2: files_.fail_with_probability(FileCall::SyncDirectory, 0.5); break;
-    default: files_.stop_failing(); break;
+    case 0:
+      files_.fail_nth(FileCall::Any, 1 + dice_.below(12));
+      break;
+    case 1:
+      files_.fail_with_probability(FileCall::WriteSynced, 0.5);
+      break;
+    case 2:
+      files_.fail_with_probability(FileCall::SyncDirectory, 0.5);
+      break;
+    default:
+      files_.stop_failing();
+      break;
   }
 }
 
 void Simulation::trouble_a_consumer() {
   SimConsumer& each = *consumers_[dice_.below(consumers_.size())];
   switch (dice_.below(5)) {
-    case 0: each.disconnect(); break;
-    case 1: each.save_state(); break;
-    case 2: each.restart(); break;
+    case 0:
+      each.disconnect();
+      break;
+    case 1:
+      each.save_state();
+      break;
+    case 2:
+      each.restart();
+      break;
     default:
       asleep_until_[&each] = time_.now() + dice_.between(seconds(5), seconds(60));
       break;
@@ -178,9 +192,15 @@ void Simulation::trouble_a_consumer() {
 void Simulation::maybe_crash() {
   if (sidecar_ == nullptr) return;
   switch (dice_.below(3)) {
-    case 0: crash(false); break;
-    case 1: crash(true); break;
-    default: files_.cut_power_at(1 + dice_.below(15)); break;  // in the middle of a write
+    case 0:
+      crash(false);
+      break;
+    case 1:
+      crash(true);
+      break;
+    default:
+      files_.cut_power_at(1 + dice_.below(15));
+      break;  // in the middle of a write
   }
 }
 

@@ -25,7 +25,7 @@ struct Outcome {
   std::uint64_t events = 0;             // of all lives
   std::uint64_t digest = 0;             // the same seed gives the same one
   std::uint64_t boots = 0;
-  std::uint64_t snapshots = 0;          // that consumers took
+  std::uint64_t snapshots = 0;                  // that consumers took
   std::map<std::string, std::uint64_t> counts;  // of events, by kind
 };
 

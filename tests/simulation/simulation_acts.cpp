@@ -36,14 +36,24 @@ void Simulation::operate() {
   if (sidecar_ == nullptr) return;
   switch (dice_.below(12)) {
     case 0:
-    case 1: switch_provider(); break;
-    case 2: ask([](RequestId r) { return input::ClearSwitch{r}; }); break;
-    case 3: ask([](RequestId r) { return input::ReleaseRemovals{r}; }); break;
-    case 4: change_policy(); break;
+    case 1:
+      switch_provider();
+      break;
+    case 2:
+      ask([](RequestId r) { return input::ClearSwitch{r}; });
+      break;
+    case 3:
+      ask([](RequestId r) { return input::ReleaseRemovals{r}; });
+      break;
+    case 4:
+      change_policy();
+      break;
     case 5:
       if (dice_.chance(0.1)) ask([](RequestId r) { return input::Drain{r}; });
       break;
-    default: change_registry(); break;
+    default:
+      change_registry();
+      break;
   }
 }
 
@@ -114,8 +124,12 @@ void Simulation::change_registry() {
         return outcome(registry.enable(one.id, {}), message);
       });
       break;
-    case 4: apply_set(); break;
-    default: update_provider(one); break;
+    case 4:
+      apply_set();
+      break;
+    default:
+      update_provider(one);
+      break;
   }
 }
 
@@ -155,7 +169,8 @@ void Simulation::apply_set() {
     set.push_back(in_memory(id, static_cast<std::int32_t>(dice_.below(5))));
   }
   if (set.empty()) return;
-  std::erase_if(expected, [&](const ProviderDescriptor& d) { return find(set, d.id) == set.end(); });
+  std::erase_if(expected,
+                [&](const ProviderDescriptor& d) { return find(set, d.id) == set.end(); });
   for (ProviderDescriptor& d : set) {
     const auto at = find(expected, d.id);
     if (at == expected.end()) {
@@ -200,7 +215,8 @@ void Simulation::publish_ownership() {
   in.tick = dice_.chance(0.9) ? ++lease_tick_ : lease_tick_;
   in.based_on = view.position.seq_no;
   view.members.for_each([&](const Member& member) {
-    if (dice_.chance(0.2)) in.leases.push_back({"part-" + member.id().str(), member.id(), 1, 0, ""});
+    if (dice_.chance(0.2))
+      in.leases.push_back({"part-" + member.id().str(), member.id(), 1, 0, ""});
   });
   ask([&](RequestId r) {
     in.request = r;

@@ -1,6 +1,6 @@
-// 1,000 stories from seeds that are printed when they fail. `simulation_test --seed N [--story]` tells one again;
-// ROLLCALL_SIM_SEEDS says how many (the sanitizers take fewer by themselves), ROLLCALL_SIM_FIRST where
-// to begin.
+// 1,000 stories from seeds that are printed when they fail. `simulation_test --seed N [--story]`
+// tells one again; ROLLCALL_SIM_SEEDS says how many (the sanitizers take fewer by themselves),
+// ROLLCALL_SIM_FIRST where to begin.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -73,12 +73,13 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::strcmp(argv[i], "--seed") != 0) continue;
     const std::uint64_t seed = std::strtoull(argv[i + 1], nullptr, 10);
-    std::ostream* story = i + 2 < argc && std::strcmp(argv[i + 2], "--story") == 0 ? &std::cout
-                                                                                : nullptr;
+    std::ostream* story =
+        i + 2 < argc && std::strcmp(argv[i + 2], "--story") == 0 ? &std::cout : nullptr;
     const rollcall::test::Outcome outcome = rollcall::test::Simulation(seed, story).run();
     std::cout << "seed " << seed << ": " << outcome.events << " events, " << outcome.boots
               << " boots, " << outcome.snapshots << " snapshots, digest " << outcome.digest << "\n";
-    for (const auto& [kind, count] : outcome.counts) std::cout << "  " << kind << ": " << count << "\n";
+    for (const auto& [kind, count] : outcome.counts)
+      std::cout << "  " << kind << ": " << count << "\n";
     for (const std::string& violation : outcome.violations) std::cout << violation << "\n";
     return outcome.violations.empty() ? 0 : 1;
   }

@@ -98,8 +98,10 @@ ProviderEvent Backend::answer(const World& world, const AnswerTimes& times, Dice
   ++asked;
   switch (mood) {
     case Mood::Refusing:
-      return FailedAnswer{dice.chance(0.5) ? ErrorCode::BackendUnavailable : ErrorCode::Timeout, ""};
-    case Mood::Filtered: return FailedAnswer{ErrorCode::PermissionDenied, "filtered"};
+      return FailedAnswer{dice.chance(0.5) ? ErrorCode::BackendUnavailable : ErrorCode::Timeout,
+                          ""};
+    case Mood::Filtered:
+      return FailedAnswer{ErrorCode::PermissionDenied, "filtered"};
     case Mood::Garbage:
       if (dice.chance(0.5)) return FailedAnswer{ErrorCode::MalformedResponse, "no JSON"};
       break;
@@ -109,7 +111,8 @@ ProviderEvent Backend::answer(const World& world, const AnswerTimes& times, Dice
     case Mood::Dying:
       if (dice.chance(0.4)) return Terminated{dice.chance(0.5), ErrorCode::BackendUnavailable, ""};
       break;
-    default: break;
+    default:
+      break;
   }
   SnapshotAnswer answer;
   for (auto& [id, node] : view(world, dice)) answer.members.push_back(node);

@@ -20,8 +20,8 @@ using Members = std::map<std::string, ClusterNode>;
 class World {
  public:
   World(Dice& dice, std::size_t size);
-  void churn();             // one node joins, leaves, restarts or changes
-  void rename_everything(); // a rolling restart: too large a change for a small log
+  void churn();              // one node joins, leaves, restarts or changes
+  void rename_everything();  // a rolling restart: too large a change for a small log
   const Members& members() const { return members_; }
   const Members& earlier() const;  // as it was some changes ago
   void calm_down() { calm_ = true; }
@@ -57,11 +57,11 @@ inline constexpr int kMoods = 12;
 struct Backend {
   std::string id;
   Mood mood = Mood::Normal;
-  bool pushes = false;               // sends changes instead of whole lists
+  bool pushes = false;  // sends changes instead of whole lists
   bool declares_incarnation = true;
   std::uint64_t lineage = 0;
   std::uint64_t asked = 0;
-  Members restored;                  // while RolledBack
+  Members restored;  // while RolledBack
 
   void set_mood(Mood next, const World& world, Dice& dice);
   // The answer to one question; `times` are filled in. Silent backends are not asked.

@@ -2,14 +2,63 @@
 #include <utility>
 
 #include "core/codec/json_writer.h"
+#include "core/limits.h"
 #include "deploy/rollcall/commands.h"
 #include "deploy/rollcall/table.h"
 #include "deploy/rollcall/text.h"
+#include "providers/in_memory/bucket_file.h"
 #include "provisioning/registry/posix_file_system.h"
 #include "provisioning/registry/state_directory.h"
 
 namespace rollcall::cli {
 namespace {
+
+constexpr std::string_view kMembers = "members";  // in the state directory, a folder a provider
+
+// The members of one in-memory provider: a line for all of them, or one for each broken file.
+void verify_provider_members(FileSystem& files, const std::string& directory,
+                             const std::string& provider, StoreReport& report) {
+  const std::string name = std::string(kMembers) + "/" + provider;
+  std::uint64_t members = 0;
+  bool sound = true;
+  const auto broken = [&](const std::string& file, std::string why) {
+    sound = false;
+    report.files.push_back({name + "/" + file, FileHealth::State::Broken, std::move(why), ""});
+  };
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    const std::string file = bucket_file_name(i);
+    const std::string path = directory + "/" + name + "/" + file;
+    const auto text = files.read(path, limits::kMaxMemberFileBytes);
+    if (!text && text.error().code == ErrorCode::NotFound) continue;
+    if (!text) {
+      broken(file, text.error().message);
+      continue;
+    }
+    const auto bucket = decode_bucket(*text, path, i);
+    if (bucket) {
+      members += bucket->members.size();
+    } else {
+      broken(file, bucket.error().message);
+    }
+  }
+  if (sound) {
+    report.files.push_back({name, FileHealth::State::Sound, count_text(members, "member"), ""});
+  }
+}
+
+Result<StoreReport> verify_all(FileSystem& files, const std::string& directory) {
+  auto report = rollcall::verify_store(files, directory);
+  if (!report) return report;
+  const auto providers = files.list(directory + "/" + std::string(kMembers));
+  if (!providers) {
+    if (providers.error().code == ErrorCode::NotFound) return report;
+    return tl::unexpected(providers.error());
+  }
+  for (const auto& provider : *providers) {
+    verify_provider_members(files, directory, provider, *report);
+  }
+  return report;
+}
 
 std::string report_text(const StoreReport& report, const std::string& directory) {
   Table table({"FILE", "STATE", "DETAIL"});
@@ -22,7 +71,8 @@ std::string report_text(const StoreReport& report, const std::string& directory)
   }
   if (report.sound()) return table.text() + "\n" + shown(directory) + " is sound.\n";
   return table.text() + "\n" + shown(directory) +
-         " is broken: rollcalld will not start on it. While it is stopped:\n" + recovery;
+         " is broken: rollcalld does not start on it, or goes without those members." +
+         (recovery.empty() ? "\n" : " While it is stopped:\n" + recovery);
 }
 
 Result<std::string> report_json(const StoreReport& report, const std::string& directory) {
@@ -45,7 +95,7 @@ Result<std::string> report_json(const StoreReport& report, const std::string& di
 
 ExitCode verify_store(const Terminal& terminal, const std::string& directory) {
   PosixFileSystem files;
-  const auto report = rollcall::verify_store(files, directory);
+  const auto report = verify_all(files, directory);
   if (!report) return terminal.fail(report.error(), ExitCode::BrokenStore);
   const ExitCode printed =
       terminal.print(terminal.json ? report_json(*report, directory)

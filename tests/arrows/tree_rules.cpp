@@ -168,9 +168,9 @@ bool may_include(std::string_view from, std::string_view to) {
     return within_any(to, {"core", "provisioning", "bridges", "proto"});
   }
   if (within(from, "deploy/rollcall")) {
-    // `store verify` reads a state directory with the loader of the registry itself.
-    return within_any(
-        to, {"core", "proto", "bridges/client", "provisioning/registry", "deploy/rollcall"});
+    // `store verify` reads a state directory with the loaders that rollcalld uses.
+    return within_any(to, {"core", "proto", "bridges/client", "provisioning/registry",
+                           "providers/in_memory", "deploy/rollcall"});
   }
   return within(from, "deploy");
 }

@@ -1,6 +1,7 @@
 // The command as a process against the real sidecar.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -258,10 +259,17 @@ TEST_F(EndToEndTest, TheExamplesAreAccepted) {
 }
 
 TEST_F(EndToEndTest, AStoppedSidecarIsNoAnswerAndItsStoreIsVerified) {
-  EXPECT_NE(expect(0, {"store", "verify", daemon_.state_dir()}).find("is sound"),
-            std::string::npos);
+  expect(0, {"member", "join", "n1", "10.0.0.1:7000"});
+  const std::string sound = expect(0, {"store", "verify", daemon_.state_dir()});
+  EXPECT_NE(sound.find("is sound"), std::string::npos) << sound;
+  EXPECT_NE(sound.find("1 member\n"), std::string::npos) << sound;
   daemon_.stop();
   EXPECT_TRUE(expect(3, {"status"}).starts_with("error: PROVISIONING_UNAVAILABLE"));
+  const auto members =
+      std::filesystem::directory_iterator(daemon_.state_dir() + "/members/default");
+  write_file(members->path(), "{}");
+  const std::string without = expect(5, {"store", "verify", daemon_.state_dir()});
+  EXPECT_NE(without.find("members/default/"), std::string::npos) << without;
   const std::string store = daemon_.state_dir() + "/providers.jsonl";
   std::string content = read_file(store);
   ASSERT_FALSE(content.empty());

@@ -103,7 +103,7 @@ Result<void> Sidecar::open(std::uint64_t seed) {
     std::set<ProviderId> ids;
     for (const AcceptedProvider& p : registry_->view()->providers) ids.insert(p.descriptor.id);
     around_.oracle.providers_are(ids);
-    step(input::ProvidersChanged{specs(), release_holds_});
+    step(input::ProvidersChanged{specs(), release_holds_, std::nullopt});
   });
 
   // The oracle needs what is served from the cache: the members with their blocks, as loaded.

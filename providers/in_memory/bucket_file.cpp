@@ -10,6 +10,7 @@
 #include "core/codec/node_codec.h"
 #include "core/codec/object_reader.h"
 #include "core/limits.h"
+#include "core/recovery.h"
 
 namespace rollcall {
 namespace {
@@ -66,10 +67,13 @@ class Decoder {
 
  private:
   tl::unexpected<ProvisioningError> corrupted(const std::string& reason) const {
-    return fail(ErrorCode::StoreCorrupted,
-                path_ + ":" + std::to_string(line_number_) + ": " + reason +
-                    "; restore this file from a backup, or remove it to give up its members");
+    return tl::unexpected(broken_state(where(), reason,
+                                       set_aside(path_) +
+                                           "  # gives up the members in it, unless a backup of "
+                                           "the file takes its place"));
   }
+
+  std::string where() const { return path_ + ":" + std::to_string(line_number_); }
 
   bool next_line(std::string_view& line) {
     const std::size_t end = text_.find('\n');
@@ -106,8 +110,9 @@ class Decoder {
       return corrupted(problems.fail(ErrorCode::StoreCorrupted, "bad head").value().message);
     }
     if (min_reader > kFormat) {
-      return corrupted("written by a newer version: it needs a reader of format " +
-                       std::to_string(min_reader) + ", this one is " + std::to_string(kFormat));
+      return tl::unexpected(later_state(where(), "it needs a reader of format " +
+                                                     std::to_string(min_reader) + ", this one is " +
+                                                     std::to_string(kFormat)));
     }
     if (checksum != hex64(xxh64(text_))) return corrupted("the checksum does not match");
     for (const JsonMember* field : reader.unknown()) bucket_.unknown.push_back(*field);

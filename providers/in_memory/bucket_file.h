@@ -26,6 +26,7 @@
 namespace rollcall {
 
 inline constexpr std::size_t kBuckets = 256;
+inline constexpr std::size_t kMaxBucketFileBytes = 64u << 20;  // far above kMaxMembers / kBuckets
 
 // FNV-1a of the id, folded to one byte: part of the format, because it says where a member is.
 std::size_t bucket_of(const NodeId& id);
@@ -43,8 +44,9 @@ struct Bucket {
 
 Result<std::string> encode_bucket(const Bucket& bucket);
 
-// STORE_CORRUPTED with the file, the line and the reason. `bucket` is the number that the file's
-// name says: a member that belongs elsewhere is corruption too.
+// STORE_CORRUPTED with the file, the line, the reason and the command that recovers, or that a
+// later version wrote it and has to be run (core/recovery.h). `bucket` is the number that the
+// file's name says: a member that belongs elsewhere is corruption too.
 Result<Bucket> decode_bucket(std::string_view text, const std::string& path, std::size_t bucket);
 
 }  // namespace rollcall

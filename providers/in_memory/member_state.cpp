@@ -13,7 +13,6 @@ namespace {
 // How far a stream may fall behind before it takes the whole list: a stream is behind only while
 // its thread hands over one answer.
 constexpr std::size_t kMaxRecent = 4096;
-constexpr std::size_t kMaxBucketFileBytes = 64u << 20;  // far above limits::kMaxMembers / 256
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
@@ -67,10 +66,9 @@ Result<void> MemberState::store(std::size_t number, const Bucket& bucket) {
   auto text = encode_bucket(bucket);
   if (!text) return tl::unexpected(std::move(text.error()));
   if (text->size() > kMaxBucketFileBytes) {  // what load() would refuse
-    return fail(ErrorCode::LimitExceeded, bucket_file_name(number) + " would hold " +
-                                              std::to_string(text->size()) +
-                                              " bytes of members, above the limit of " +
-                                              std::to_string(kMaxBucketFileBytes));
+    return fail(ErrorCode::LimitExceeded,
+                bucket_file_name(number) + " would hold " + std::to_string(text->size()) +
+                    " bytes of members, above the limit of " + std::to_string(kMaxBucketFileBytes));
   }
   auto written = write_atomically(files_, directory_, bucket_file_name(number), *text);
   uncertain_[number] = !written && written.error().unknown;

@@ -2,39 +2,16 @@
 
 #include <utility>
 
+#include "core/recovery.h"
+
 namespace rollcall {
-namespace {
-
-std::string shell_quoted(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') {
-      out += "'\\''";
-    } else {
-      out += c;
-    }
-  }
-  return out + "'";
-}
-
-}  // namespace
 
 ProvisioningError corrupted(const std::string& path, const SealError& error,
                             std::string_view recovery) {
   std::string where = path;
   if (error.line != 0) where += ":" + std::to_string(error.line);
-  if (error.newer) {
-    return {
-        ErrorCode::StoreCorrupted,
-        where + ": " + error.reason +
-            ": it was written by a later version of Rollcall and is not damaged; run that version",
-        {},
-        0};
-  }
-  std::string message = where + ": " + error.reason;
-  if (!recovery.empty())
-    message += ". To recover, with rollcalld stopped: " + std::string(recovery);
-  return {ErrorCode::StoreCorrupted, std::move(message), {}, 0};
+  return error.newer ? later_state(where, error.reason)
+                     : broken_state(where, error.reason, recovery);
 }
 
 ProvisioningError corrupted(const std::string& path, std::string reason,
@@ -52,8 +29,7 @@ std::string copy_command(const std::string& directory, std::string_view from, st
 }
 
 std::string set_aside_command(const std::string& directory, std::string_view name) {
-  const std::string path = store_path(directory, name);
-  return "mv " + shell_quoted(path) + " " + shell_quoted(path + ".broken");
+  return set_aside(store_path(directory, name));
 }
 
 Result<std::string> read_state(FileSystem& files, const std::string& path, std::size_t max_bytes,

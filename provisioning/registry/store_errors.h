@@ -13,8 +13,8 @@
 
 namespace rollcall {
 
-// STORE_CORRUPTED. `recovery` is a shell command, to be copied as it is (what else is to be said is a
-// comment of the shell); empty: there is none to give.
+// STORE_CORRUPTED. `recovery` is a shell command, to be copied as it is (what else is to be said is
+// a comment of the shell); empty: there is none to give.
 ProvisioningError corrupted(const std::string& path, const SealError& error,
                             std::string_view recovery);
 // What a file that is too large, or absent where it must not be, is: corrupted as well.

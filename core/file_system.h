@@ -34,10 +34,13 @@ class FileSystem {
   virtual Result<void> remove(const std::string& path) = 0;  // absent is success
   // Hard link or copy of `from` at `to` (replaced), for the previous generation. Absent: NOT_FOUND.
   virtual Result<void> link_or_copy(const std::string& from, const std::string& to) = 0;
-  virtual Result<void> make_directory(const std::string& path) = 0;  // 0700, parents too; exists: fine
+  // 0700, parents too. One that exists is made 0700 if it is ours (parents are left alone).
+  // STORE_IO with the command if it is another user's and we aren't root, or if it is shared
+  // (sticky).
+  virtual Result<void> make_directory(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // names, sorted
   // Exclusive advisory lock, not waited for. STORE_LOCKED says who holds it (`holder` is written
-  // into the file: process id and start time).
+  // into the file: process id and cluster).
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path,
                                                  std::string_view holder) = 0;
 };

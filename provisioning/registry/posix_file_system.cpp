@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "core/recovery.h"
 #include "core/text.h"
 
 namespace rollcall {
@@ -114,6 +115,27 @@ bool is_directory(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+// A directory that somebody else made, or left open to others.
+Result<void> keep_private(const std::string& path) {
+  const Descriptor opened = open_file(path, O_RDONLY | O_DIRECTORY);
+  struct stat info {};
+  if (!opened.valid() || ::fstat(opened.get(), &info) != 0) return change_error("open", path);
+  if (info.st_uid != ::geteuid()) {
+    if (::geteuid() == 0) return {};  // root reads and writes it anyway, and leaves it to its owner
+    return fail(ErrorCode::StoreIo, path + ": it belongs to user " + std::to_string(info.st_uid) +
+                                        ". To recover, as root: chown -R " +
+                                        std::to_string(::geteuid()) + " " + shell_quoted(path));
+  }
+  if ((info.st_mode & S_ISVTX) != 0) {  // closing /tmp to everybody else would be a disaster
+    return fail(ErrorCode::StoreIo, path +
+                                        ": it is shared with other users (sticky); use a "
+                                        "directory of its own, below it or elsewhere");
+  }
+  if ((info.st_mode & 07777) == kDirectoryMode) return {};
+  if (::fchmod(opened.get(), kDirectoryMode) != 0) return change_error("chmod", path);
+  return {};
+}
+
 bool is_regular(int fd) {
   struct stat info {};
   return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
@@ -175,7 +197,7 @@ Result<void> PosixFileSystem::link_or_copy(const std::string& from, const std::s
 }
 
 Result<void> PosixFileSystem::make_directory(const std::string& path) {
-  if (is_directory(path)) return {};
+  if (is_directory(path)) return keep_private(path);
   const std::string parent = parent_of(path);
   if (parent != path && !is_directory(parent)) {
     if (auto made = make_directory(parent); !made) return made;

@@ -58,6 +58,43 @@ TEST_F(PosixFileSystemTest, AFileThatWasReadableToOthersIsNoLongerAfterAWrite) {
   EXPECT_EQ(mode_of(path("a")), 0600u);
 }
 
+TEST_F(PosixFileSystemTest, ADirectoryOpenToOthersIsClosedAndItsParentLeftAlone) {
+  ASSERT_TRUE(files_.make_directory(path("state")));
+  ASSERT_EQ(::chmod(path("state").c_str(), 0755), 0);
+  ASSERT_EQ(::chmod(dir_.c_str(), 0755), 0);
+  ASSERT_TRUE(files_.make_directory(path("state")));
+  EXPECT_EQ(mode_of(path("state")), 0700u);
+  EXPECT_EQ(mode_of(dir_), 0755u);
+}
+
+TEST_F(PosixFileSystemTest, ASharedDirectoryIsNotTakenFromTheOthers) {
+  ASSERT_TRUE(files_.make_directory(path("shared")));
+  ASSERT_EQ(::chmod(path("shared").c_str(), 01777), 0);
+  const auto made = files_.make_directory(path("shared"));
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().message, HasSubstr("shared"));
+  EXPECT_EQ(mode_of(path("shared")), 0777u);
+}
+
+TEST_F(PosixFileSystemTest, AnotherUsersDirectoryIsRefusedUnlessWeAreRoot) {
+  // "/" is root's; a child of root's tests it as nobody, whoever else is not root already.
+  constexpr uid_t kNobody = 65534;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setuid(kNobody) != 0) ::_exit(2);
+    const auto made = PosixFileSystem().make_directory("/");
+    const bool told =
+        !made && made.error().code == ErrorCode::StoreIo &&
+        made.error().message.find("chown -R " + std::to_string(::geteuid())) != std::string::npos;
+    ::_exit(told ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST_F(PosixFileSystemTest, OnlyRegularFilesAreRead) {
   ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
   EXPECT_EQ(files_.read(path("fifo"), kMax).error().code, ErrorCode::StoreIo);

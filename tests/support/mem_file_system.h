@@ -5,7 +5,8 @@
 // once its directory was fsynced; until then each of these steps may have been kept or lost, each
 // for itself (a rename as one). A directory fsync that failed leaves its steps in doubt for good:
 // a later successful one doesn't save them, only doing them again does (SPEC 7 "unknown").
-// What is kept is drawn from a seed, so that every failure replays.
+// What is kept is drawn from a seed, so that every failure replays. There are no users and no
+// modes: make_directory() refuses nobody.
 //
 // Threads: thread-safe.
 #pragma once

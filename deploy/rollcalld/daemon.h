@@ -41,9 +41,10 @@ class Daemon {
   // Until SIGTERM or an operator's Drain; returns when all streams have ended in order.
   void run();
   // Whether a thread may still use what would be destroyed now: a provider's that never came back,
-  // or the reload's that asks backends.
+  // the reload's that asks backends, or a connectivity check's that ignores its deadline.
   bool left_threads_behind() const {
-    return reloading_ || plane_->service().abandoned_streams() > 0;
+    return reloading_ || plane_->service().abandoned_streams() > 0 ||
+           plane_->validator().checks_under_way() > 0;
   }
 
  private:

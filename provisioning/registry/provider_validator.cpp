@@ -1,5 +1,6 @@
 #include "provisioning/registry/provider_validator.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -59,7 +60,9 @@ ProviderValidator::ProviderValidator(const ProviderCatalog& catalog, ProviderCon
     : catalog_(catalog),
       context_(std::move(context)),
       connectivity_deadline_(connectivity_deadline),
-      grace_(grace) {}
+      grace_(grace),
+      under_way_(std::make_shared<std::atomic<std::size_t>>(0)),
+      left_behind_(std::make_shared<std::atomic<std::size_t>>(0)) {}
 
 std::vector<Problem> ProviderValidator::check(const ProviderDescriptor& d,
                                               std::string_view field) const {
@@ -119,17 +122,33 @@ std::vector<Result<Capabilities>> ProviderValidator::check_connectivity(
       question->answer = fail(ErrorCode::InvalidConfig, "unknown kind " + d.kind);
       continue;
     }
+    if (*left_behind_ >= kMaxAbandonedChecks) {
+      question->answer = fail(ErrorCode::LimitExceeded,
+                              "too many earlier checks have not come back; restart rollcalld");
+      continue;
+    }
+    const auto answer_it = [question, factory, d, context = context_, deadline,
+                            left_behind = left_behind_] {
+      const MonoTime began = context.clock->now();
+      auto answer = ask(*factory, d, context, deadline);
+      const Duration took = context.clock->now() - began;
+      const std::lock_guard lock(question->mutex);
+      if (question->left_behind) {
+        --*left_behind;
+        return;
+      }
+      question->took = took;
+      question->answer = std::move(answer);
+      question->answered.notify_all();
+    };
+    ++*under_way_;
     try {
-      std::thread([question, factory, d, context = context_, deadline] {
-        const MonoTime began = context.clock->now();
-        auto answer = ask(*factory, d, context, deadline);
-        const std::lock_guard lock(question->mutex);
-        if (question->left_behind) return;
-        question->took = context.clock->now() - began;
-        question->answer = std::move(answer);
-        question->answered.notify_all();
+      std::thread([answer_it, under_way = under_way_] {
+        answer_it();
+        --*under_way;
       }).detach();  // bounded by its deadline; who ignores that is left behind with what it holds
     } catch (const std::system_error& e) {
+      --*under_way_;
       question->answer =
           fail(ErrorCode::BackendUnavailable, std::string("no thread for the check: ") + e.what());
     }
@@ -144,6 +163,7 @@ std::vector<Result<Capabilities>> ProviderValidator::check_connectivity(
           questions[i]->answered.wait_until(lock, give_up, [&] { return answer.has_value(); });
       if (answered) took = questions[i]->took;
       questions[i]->left_behind = !answered;
+      if (!answered) ++*left_behind_;
       results.push_back(answered ? std::move(*answer)
                                  : fail(ErrorCode::Timeout, "the provider did not answer in time"));
       answer.reset();

@@ -4,11 +4,17 @@
 // asked of new and changed descriptors only, of all of them in parallel, each on a thread of its
 // own for at most limits::kConnectivityDeadline; never at start. Providers are told a deadline that
 // is a grace earlier; one that ignores it is left behind as TIMEOUT, and no caller waits for it.
+// Once kMaxAbandonedChecks of them are, nobody is asked until one returns.
 //
-// Threads: any. The catalogue, and what the context points at, live until the process ends.
+// Threads: any. A check that was left behind goes on using the catalogue and what the context
+// points at: while checks_under_way() is not 0, those must not be destroyed (the daemon ends by
+// _Exit then).
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -20,6 +26,8 @@
 #include "core/provider.h"
 
 namespace rollcall {
+
+inline constexpr std::size_t kMaxAbandonedChecks = 32;
 
 class ProviderValidator {
  public:
@@ -48,12 +56,18 @@ class ProviderValidator {
   std::vector<Result<Capabilities>> check_connectivity(
       const std::vector<ProviderDescriptor>& set) const;
 
+  // Threads that ask a backend at this moment, those left behind included.
+  std::size_t checks_under_way() const { return *under_way_; }
+
  private:
   const ProviderCatalog& catalog_;
   const ProviderContext context_;
   const Duration connectivity_deadline_;
   const Duration grace_;
   OnChecked on_checked_;
+  // Belongs to the threads as well: counting down is the last thing that each does.
+  const std::shared_ptr<std::atomic<std::size_t>> under_way_;
+  const std::shared_ptr<std::atomic<std::size_t>> left_behind_;
 };
 
 }  // namespace rollcall

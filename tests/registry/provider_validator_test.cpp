@@ -66,8 +66,35 @@ TEST(ProviderValidatorTest, R1_4_WhoIgnoresTheDeadlineIsLeftBehind) {
   const auto results = validator.check_connectivity({consul("stuck")});
   ASSERT_FALSE(results[0]);
   EXPECT_EQ(results[0].error().code, ErrorCode::Timeout);
+  EXPECT_EQ(validator.checks_under_way(), 1u);
   release->set_value();
   gone->get_future().wait();
+  // What the check uses may be destroyed from here on, and not before.
+  while (validator.checks_under_way() != 0) std::this_thread::yield();
+}
+
+TEST(ProviderValidatorTest, OnlySoManyChecksAreLeftBehind) {
+  test::TestCatalog catalog;
+  std::promise<void> release;
+  const std::shared_future<void> wait = release.get_future().share();
+  std::vector<ProviderDescriptor> stuck;
+  for (std::size_t i = 0; i < kMaxAbandonedChecks; ++i) {
+    stuck.push_back(consul("c" + std::to_string(i)));
+    catalog.backends().set(stuck.back().id.str(), [wait](MonoTime) -> Result<Capabilities> {
+      wait.wait();
+      return Capabilities{};
+    });
+  }
+  const ProviderValidator validator(catalog, catalog.context(), std::chrono::milliseconds(20),
+                                    std::chrono::milliseconds(10));
+  (void)validator.check_connectivity(stuck);
+  const auto one_more = validator.check_connectivity({consul("more")});
+  ASSERT_FALSE(one_more[0]);
+  EXPECT_EQ(one_more[0].error().code, ErrorCode::LimitExceeded);
+  EXPECT_EQ(validator.checks_under_way(), kMaxAbandonedChecks) << "it was asked all the same";
+  release.set_value();
+  while (validator.checks_under_way() != 0) std::this_thread::yield();
+  EXPECT_TRUE(validator.check_connectivity({consul("more")})[0]);
 }
 
 TEST(ProviderValidatorTest, WhatAProviderThrowsIsAnAnswer) {

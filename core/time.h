@@ -21,8 +21,7 @@ using MonoTime = std::chrono::time_point<MonotonicTag, Duration>;
 // Milliseconds since 1970-01-01T00:00:00Z.
 using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::milliseconds>;
 
-// Thread-safe. The real one: provisioning/service/real_clock.h; tests and the simulator bring
-// theirs.
+// Thread-safe. The real one is provisioning/service/real_clock.h; tests and simulator bring theirs.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -12,6 +12,7 @@
 
 #include "provisioning/hub/hub_threads.h"
 #include "tests/hub/hub_fixture.h"
+#include "tests/support/manual_clock.h"
 
 namespace rollcall::testing_hub {
 namespace {
@@ -164,6 +165,46 @@ TEST(HubThreads, ManyThatArriveTogetherShareOneSnapshot) {
   for (auto& reader : readers) reader.join();
   EXPECT_EQ(complete, 64);
   EXPECT_EQ(h.hub.hub.stats().snapshots.encoded, 1u);
+}
+
+// The writer publishes the moment everyone has the event before, which is when they look for the last time
+// and fall asleep. The clock stands still: no bookmark comes to wake whom a publication did not.
+TEST(HubThreads, NoWakeUpIsLost) {
+  constexpr std::uint64_t kEvents = 5000;
+  constexpr std::uint64_t kReaders = 2;
+  TestHub hub;
+  const test::ManualClock clock;
+  HubThreads threads(hub.hub, clock);
+  hub.publish(1);
+  std::atomic<std::uint64_t> delivered{0};
+  std::vector<std::thread> readers;
+  for (std::uint64_t i = 0; i < kReaders; ++i) {
+    readers.emplace_back([&, i] {
+      const auto waker = std::make_shared<BlockingWaker>();
+      auto sub = *hub.hub.subscribe({Bridge::Remoting, std::to_string(i), kEpoch, seq(1), false},
+                                    waker, clock.now());
+      for (;;) {
+        waker->forget();
+        const auto next = sub->next(1 << 16, clock.now());
+        if (next.outcome == Outcome::Ended) break;
+        if (next.outcome == Outcome::Idle) {
+          waker->wait();
+          continue;
+        }
+        const auto items = *parse(bytes_of(next));
+        sub->written();
+        for (const Item& item : items) delivered += item.kind == 'E' ? 1 : 0;
+      }
+      sub->close();
+    });
+  }
+  for (std::uint64_t n = 1; n <= kEvents; ++n) {
+    hub.publish(1);
+    while (delivered.load() < n * kReaders) std::this_thread::yield();
+  }
+  hub.hub.close();
+  for (auto& reader : readers) reader.join();
+  EXPECT_EQ(delivered, kEvents * kReaders);
 }
 
 // Snapshots after placement, while placement acknowledges and the log moves: each is one that was

@@ -130,6 +130,12 @@ bool Runner::remoting_line(const Words& words) {
 
 bool Runner::registry_line(const Words& words, input::ProvidersChanged& change) {
   if (words.size() < 2) return false;
+  if (words[0] == "policy") {  // a reload of the configuration may bring both
+    change.policy = policy_;
+    if (!parse_policy(words, 1, *change.policy)) return false;
+    policy_ = *change.policy;
+    return true;
+  }
   const auto it = std::find_if(specs_.begin(), specs_.end(), [&](const ProviderSpec& s) {
     return s.descriptor.id.str() == words[1];
   });

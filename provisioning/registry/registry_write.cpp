@@ -161,10 +161,14 @@ Result<void> ProviderRegistry::save_observed(const View& base, const Proposal& p
   if (state_ == nullptr || observed == observed_on_disk_) return {};
   const MonoTime began = clock_ != nullptr ? clock_->now() : MonoTime{};
   auto saved = state_->save_observed(observed);
-  const WriteOutcome failure{false, saved ? ProvisioningError{} : saved.error()};
-  tell_stored(kObservedFile, began, saved ? nullptr : &failure);
-  if (saved) observed_on_disk_ = std::move(observed);
-  return saved;
+  if (!saved) {
+    const WriteOutcome failure{saved.error().unknown, saved.error()};
+    tell_stored(kObservedFile, began, &failure);
+    return tl::unexpected(std::move(saved.error()));
+  }
+  tell_stored(kObservedFile, began, nullptr);
+  observed_on_disk_ = std::move(observed);
+  return {};
 }
 
 void ProviderRegistry::tell_stored(std::string_view file, MonoTime began,

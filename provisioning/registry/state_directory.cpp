@@ -3,27 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/recovery.h"
 #include "provisioning/registry/file_provider_store.h"
 #include "provisioning/registry/state_files.h"
 #include "provisioning/registry/store_errors.h"
 
 namespace rollcall {
 namespace {
-
-constexpr std::string_view kRecovery = "To recover, with rollcalld stopped: ";
-
-FileHealth broken(std::string_view file, const ProvisioningError& error) {
-  FileHealth health{std::string(file), FileHealth::State::Broken, error.message, ""};
-  // The message ends with the command; a report shows the two apart.
-  if (const auto at = health.detail.find(kRecovery); at != std::string::npos) {
-    health.recovery = health.detail.substr(at + kRecovery.size());
-    health.detail.resize(at);
-    while (!health.detail.empty() && (health.detail.back() == ' ' || health.detail.back() == '.')) {
-      health.detail.pop_back();
-    }
-  }
-  return health;
-}
 
 FileHealth absent(std::string_view file) {
   return {std::string(file), FileHealth::State::Absent, "", ""};
@@ -40,7 +26,7 @@ std::string counted(std::size_t count, std::string_view noun) {
 FileHealth providers_health(FileSystem& files, const std::string& directory,
                             std::string_view name) {
   auto set = read_providers_file(files, directory, name, nullptr);
-  if (!set) return broken(name, set.error());
+  if (!set) return broken_file(name, set.error());
   if (!*set) return absent(name);
   return sound(name, counted((*set)->providers.size(), "provider") + ", revision " +
                          std::to_string((*set)->revision.value()));
@@ -48,7 +34,7 @@ FileHealth providers_health(FileSystem& files, const std::string& directory,
 
 FileHealth boot_health(StateFiles& state, std::string_view name) {
   auto boot = state.read_boot(name);
-  if (!boot) return broken(name, boot.error());
+  if (!boot) return broken_file(name, boot.error());
   if (!*boot) return absent(name);
   return sound(name, "boot " + std::to_string(**boot));
 }
@@ -56,7 +42,7 @@ FileHealth boot_health(StateFiles& state, std::string_view name) {
 template <class T>
 FileHealth health_of(std::string_view name, bool there, const Result<T>& loaded,
                      const std::string& detail) {
-  if (!loaded) return broken(name, loaded.error());
+  if (!loaded) return broken_file(name, loaded.error());
   return there ? sound(name, detail) : absent(name);
 }
 
@@ -72,6 +58,12 @@ Result<StateDirectory> StateDirectory::open(FileSystem& files, std::string path,
 
 StateDirectory::StateDirectory(std::string path, std::unique_ptr<FileLock> lock)
     : path_(std::move(path)), lock_(std::move(lock)) {}
+
+FileHealth broken_file(std::string_view file, const ProvisioningError& error) {
+  // The message ends with the command; a report shows the two apart.
+  auto [detail, recovery] = split_recovery(error.message);
+  return {std::string(file), FileHealth::State::Broken, std::move(detail), std::move(recovery)};
+}
 
 std::string_view to_string(FileHealth::State state) {
   switch (state) {
@@ -102,16 +94,16 @@ Result<StoreReport> verify_store(FileSystem& files, const std::string& directory
 
   report.files.push_back(providers_health(files, directory, kProvidersFile));
   if (auto present = read_present_providers(files, directory, nullptr); !present) {
-    report.files.back() = broken(kProvidersFile, present.error());  // also: absent, but must not be
+    report.files.back() =
+        broken_file(kProvidersFile, present.error());  // also: absent, but must not be
   }
   report.files.push_back(providers_health(files, directory, kProvidersPrevious));
 
   report.files.push_back(boot_health(state, kBootFile));
   report.files.push_back(boot_health(state, kBootCopy));
   FileHealth& boot = report.files[report.files.size() - 2];
-  if (boot.state == FileHealth::State::Absent && there(kBootCopy)) {
-    boot = broken(kBootFile, corrupted(store_path(directory, kBootFile), "is missing",
-                                       copy_command(directory, kBootCopy, kBootFile)));
+  if (boot.state == FileHealth::State::Absent) {
+    if (auto first = state.check_first_boot(); !first) boot = broken_file(kBootFile, first.error());
   }
 
   const auto blocks = state.load_blocks();

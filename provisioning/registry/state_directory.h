@@ -37,6 +37,8 @@ struct FileHealth {
   std::string recovery;  // of a broken one: the command to run while rollcalld is stopped
 };
 std::string_view to_string(FileHealth::State state);  // "sound", "absent", "broken"
+// A broken one, the command taken out of the error's message (core/recovery.h).
+FileHealth broken_file(std::string_view file, const ProvisioningError& error);
 
 struct StoreReport {
   std::vector<FileHealth> files;
@@ -45,6 +47,8 @@ struct StoreReport {
 
 // Reads every state file of the registry; changes nothing, needs no lock (files are replaced
 // atomically, so a running sidecar does not disturb it). STORE_IO if the directory can't be read.
+// What is below members/ is the in-memory kind's own, and `rollcall store verify` asks that as
+// well.
 Result<StoreReport> verify_store(FileSystem& files, const std::string& directory);
 
 }  // namespace rollcall

@@ -1,5 +1,7 @@
 #include "provisioning/registry/state_files.h"
 
+#include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -8,7 +10,9 @@
 #include "core/codec/node_codec.h"
 #include "core/codec/object_reader.h"
 #include "core/limits.h"
+#include "core/recovery.h"
 #include "core/text.h"
+#include "provisioning/registry/file_provider_store.h"
 #include "provisioning/registry/hex.h"
 #include "provisioning/registry/store_errors.h"
 
@@ -21,6 +25,12 @@ constexpr std::string_view kHoldsFormat = "rollcall.holds";
 constexpr std::string_view kObservedFormat = "rollcall.observed";
 constexpr std::string_view kTopologyFormat = "rollcall.topology";
 constexpr std::size_t kMaxBootFileBytes = 64 * 1024;
+// Where counting goes on when nobody knows how far it had come: no sidecar boots that often.
+constexpr std::uint64_t kBootAfterLoss = kMaxBoot / 2;
+// What a sidecar has only after its first boot (members/: the in-memory kind's).
+constexpr std::array<std::string_view, 7> kLaterState = {
+    kProvidersFile, kProvidersPrevious, kBlocksFile, kHoldsFile,
+    kObservedFile,  kTopologyFile,      "members"};
 
 // A record's own reader; what it does not take is kept as unknown.
 // A text that a broken file holds, in a message.
@@ -55,6 +65,20 @@ std::optional<std::int64_t> take_number(const JsonValue::Object& fields, std::st
 
 std::string record_key(const ObservedKey& key) {
   return key.provider.str() + "/" + to_hex(key.backend);
+}
+
+// A command that writes a counter; the next boot is one higher.
+std::string set_boot_command(const std::string& directory, std::uint64_t boot) {
+  SealedWriter file(kBootFormat);
+  file.record([&](JsonWriter& fields) { fields.field("boot", boot); });
+  const auto text = std::move(file).finish([](JsonWriter&) {});
+  std::string command = "printf '%s\\n'";
+  for (std::string_view rest = text ? *text : std::string_view(); !rest.empty();) {
+    const std::size_t end = rest.find('\n');
+    command += " " + shell_quoted(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+  return command + " > " + shell_quoted(store_path(directory, kBootFile));
 }
 
 // The lookup of a record's unknown fields; empty for most.
@@ -99,11 +123,11 @@ Result<bool> StateFiles::load(std::string_view name, std::string_view format, st
   return true;
 }
 
-Result<void> StateFiles::store(std::string_view name, Result<std::string> text) {
-  if (!text) return tl::unexpected(std::move(text.error()));
+Saved StateFiles::store(std::string_view name, Result<std::string> text) {
+  if (!text) return tl::unexpected(SaveError{std::move(text.error()), false});
   auto written = write_atomically(files_, directory_, std::string(name), *text);
-  if (!written) return tl::unexpected(std::move(written.error().error));
-  return {};
+  if (written) return {};
+  return tl::unexpected(SaveError{std::move(written.error().error), written.error().unknown});
 }
 
 void StateFiles::remember(std::string_view name, Unknown unknown) {
@@ -151,27 +175,43 @@ std::string StateFiles::boot_recovery() {
     return copy_command(directory_, kBootCopy, kBootFile);
   }
   return set_aside_command(directory_, kBootFile) + "; " +
-         set_aside_command(directory_, kBootCopy) +
-         "  # the numbering starts again in a new epoch, and consumers resynchronise";
+         set_aside_command(directory_, kBootCopy) + "; " +
+         set_boot_command(directory_, kBootAfterLoss) +
+         "  # goes on in a new epoch far above, and consumers resynchronise";
+}
+
+Result<void> StateFiles::check_first_boot() {
+  auto names = files_.list(directory_);
+  if (!names) return tl::unexpected(std::move(names.error()));
+  const auto there = [&](std::string_view name) {
+    return std::find(names->begin(), names->end(), name) != names->end();
+  };
+  const std::string path = store_path(directory_, kBootFile);
+  if (there(kBootCopy)) {
+    return tl::unexpected(corrupted(path, "is missing, but " + std::string(kBootCopy) + " is there",
+                                    boot_recovery()));
+  }
+  const auto* later = std::find_if(kLaterState.begin(), kLaterState.end(), there);
+  if (later == kLaterState.end()) return {};
+  return tl::unexpected(
+      corrupted(path,
+                "is missing, and so is " + std::string(kBootCopy) + ", but " + std::string(*later) +
+                    " is there: sequence numbers would repeat",
+                set_boot_command(directory_, kBootAfterLoss) +
+                    "  # or restore both from a backup; goes on in a new epoch far above"));
 }
 
 Result<std::uint64_t> StateFiles::next_boot() {
   auto last = read_boot(kBootFile);
   if (!last) return tl::unexpected(std::move(last.error()));
   if (!*last) {
-    auto copy = files_.read(store_path(directory_, kBootCopy), kMaxBootFileBytes);
-    if (copy || copy.error().code != ErrorCode::NotFound) {
-      return tl::unexpected(corrupted(store_path(directory_, kBootFile),
-                                      "is missing, but " + std::string(kBootCopy) + " is there",
-                                      boot_recovery()));
-    }
+    if (auto first = check_first_boot(); !first) return tl::unexpected(std::move(first.error()));
   }
   const std::uint64_t boot = last->value_or(0) + 1;
   if (boot > kMaxBoot) {
-    return tl::unexpected(corrupted(store_path(directory_, kBootFile),
-                                    "has reached the last boot number that fits into seq_no",
-                                    set_aside_command(directory_, kBootFile) + "; " +
-                                        set_aside_command(directory_, kBootCopy)));
+    return tl::unexpected(corrupted(
+        store_path(directory_, kBootFile), "has reached the last boot number that fits into seq_no",
+        set_boot_command(directory_, 1) + "  # the numbering starts again, in a new epoch"));
   }
   const Unknown unknown = unknown_of(kBootFile);
   SealedWriter file(kBootFormat, unknown.file.header);
@@ -222,7 +262,7 @@ Result<BlockTable> StateFiles::load_blocks() {
   return blocks;
 }
 
-Result<void> StateFiles::save_blocks(const BlockTable& blocks) {
+Saved StateFiles::save_blocks(const BlockTable& blocks) {
   const Unknown unknown = unknown_of(kBlocksFile);
   SealedWriter file(kBlocksFormat, unknown.file.header);
   for (const auto& entry : blocks) {  // no structured binding: clang 14 can't capture one
@@ -266,7 +306,7 @@ Result<std::vector<ProviderId>> StateFiles::load_holds() {
   return held;
 }
 
-Result<void> StateFiles::save_holds(const std::vector<ProviderId>& held) {
+Saved StateFiles::save_holds(const std::vector<ProviderId>& held) {
   const Unknown unknown = unknown_of(kHoldsFile);
   SealedWriter file(kHoldsFormat, unknown.file.header);
   for (const ProviderId& provider : held) {
@@ -314,7 +354,7 @@ Result<ObservedProviders> StateFiles::load_observed() {
   return observed;
 }
 
-Result<void> StateFiles::save_observed(const ObservedProviders& observed) {
+Saved StateFiles::save_observed(const ObservedProviders& observed) {
   const Unknown unknown = unknown_of(kObservedFile);
   SealedWriter file(kObservedFormat, unknown.file.header);
   for (const auto& one : observed) {
@@ -375,7 +415,7 @@ Result<std::optional<SavedTopology>> StateFiles::load_topology() {
   return std::optional<SavedTopology>(std::move(topology));
 }
 
-Result<void> StateFiles::save_topology(const SavedTopology& topology) {
+Saved StateFiles::save_topology(const SavedTopology& topology) {
   const Unknown unknown = unknown_of(kTopologyFile);
   SealedWriter file(kTopologyFormat, unknown.file.header);
   std::uint64_t hash = 0;

@@ -1,14 +1,16 @@
 // StateFiles: what a sidecar must remember beside its providers (SPEC 5, 6, 7).
 //
-//   boot.jsonl       the boot counter, one higher at each start (boot.jsonl.copy: the same once
-//   more) blocks.jsonl     nodes that remoting quarantined holds.jsonl      providers held back by
-//   R5.2 observed.jsonl   what was seen when a provider was accepted (unreachable, lacking a
-//   capability) topology.jsonl   the last confirmed topology
+//   boot.jsonl       the boot counter, one higher at each start
+//   boot.jsonl.copy  the same once more
+//   blocks.jsonl     nodes that remoting quarantined
+//   holds.jsonl      providers held back by R5.2
+//   observed.jsonl   of a provider when it was accepted: unreachable, lacking a capability
+//   topology.jsonl   the last confirmed topology
 //
 // Each is sealed (sealed_file.h), written atomically, and validated when read: a corrupt one is
 // STORE_CORRUPTED with file, line, reason and the command that recovers, and never half a value.
-// An absent one is empty. A write whose directory fsync failed is STORE_IO, "unknown" in its
-// message; the whole file is written again next time, so that the next success settles it.
+// An absent one is empty. A write whose directory fsync failed is STORE_IO and `unknown`; the whole
+// file is written again next time, so that the next success settles it.
 //
 // Threads: every function may be called from any thread, but each file from one at a time.
 #pragma once
@@ -66,30 +68,39 @@ struct SavedTopology {
   ProviderId provider;
 };
 
+// Why a file was not saved.
+struct SaveError : ProvisioningError {
+  bool unknown = false;  // as in WriteOutcome: it may or may not survive a power cut
+};
+using Saved = tl::expected<void, SaveError>;
+
 class StateFiles {
  public:
   // `directory` exists and is locked by the caller.
   StateFiles(FileSystem& files, std::string directory);
 
-  // Reads the counter, adds one, writes it durably, answers it: never the same twice. An absent
-  // counter is the first boot only if no other state is there. STORE_CORRUPTED, STORE_IO; an
-  // unknown outcome is tried once more and then stops the start.
+  // Reads the counter, adds one, writes it durably, answers it: never the same twice.
+  // STORE_CORRUPTED (also check_first_boot()), STORE_IO; an unknown outcome stops the start like
+  // any other failure, and the next start counts on from whichever number is there.
   Result<std::uint64_t> next_boot();
+  // Of an absent counter: whether it may start at 1. STORE_CORRUPTED if any other state is there,
+  // because numbers that were given out would be given out again.
+  Result<void> check_first_boot();
 
   // Monotonic fields of a Block aren't stored: the caller sets them from the wall times. Blocks
   // that had expired are there too.
   Result<BlockTable> load_blocks();
-  Result<void> save_blocks(const BlockTable& blocks);
+  Saved save_blocks(const BlockTable& blocks);
 
   Result<std::vector<ProviderId>> load_holds();
-  Result<void> save_holds(const std::vector<ProviderId>& held);
+  Saved save_holds(const std::vector<ProviderId>& held);
 
   Result<ObservedProviders> load_observed();
-  Result<void> save_observed(const ObservedProviders& observed);
+  Saved save_observed(const ObservedProviders& observed);
 
   // nullopt: there is none. Members' blocks aren't part of it (they are in blocks.jsonl).
   Result<std::optional<SavedTopology>> load_topology();
-  Result<void> save_topology(const SavedTopology& topology);
+  Saved save_topology(const SavedTopology& topology);
 
   // The counter as it is; nullopt: absent. For `store verify`, as are the load functions above.
   Result<std::optional<std::uint64_t>> read_boot(std::string_view name);
@@ -105,7 +116,7 @@ class StateFiles {
   // False: absent.
   Result<bool> load(std::string_view name, std::string_view format, std::size_t max_bytes,
                     std::size_t max_records, const RecordReader& on_record, SealedFields& fields);
-  Result<void> store(std::string_view name, Result<std::string> text);
+  Saved store(std::string_view name, Result<std::string> text);
   std::string boot_recovery();
   void remember(std::string_view name, Unknown unknown);
   Unknown unknown_of(std::string_view name);

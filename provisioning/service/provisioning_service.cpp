@@ -78,9 +78,11 @@ ProvisioningService::ProvisioningService(Dependencies dependencies, CoreOptions 
                  deps_.telemetry->tell(OperatorNotice::Level::Error, "state_not_written", {},
                                        error.code, std::string(what) + ": " + error.message);
                },
-               [this](std::string_view file, bool ok, Duration took) {
-                 deps_.telemetry->metrics().store_written(
-                     file, ok ? StoreOutcome::Ok : StoreOutcome::Failed, took);
+               [this](std::string_view file, const SaveError* failure, Duration took) {
+                 const auto outcome = failure == nullptr ? StoreOutcome::Ok
+                                      : failure->unknown ? StoreOutcome::Unknown
+                                                         : StoreOutcome::Failed;
+                 deps_.telemetry->metrics().store_written(file, outcome, took);
                }},
               deps_.topology_save_every) {}
 

@@ -113,23 +113,23 @@ void StateWriter::run() {
 
 void StateWriter::write(Work work) {
   if (work.blocks) {
-    Result<void> saved = timed(kBlocksFile, [&] { return files_.save_blocks(work.blocks->table); });
+    const Saved saved = timed(kBlocksFile, [&] { return files_.save_blocks(work.blocks->table); });
     callbacks_.blocks_saved(work.blocks->version,
-                            saved ? std::nullopt : std::optional(saved.error()));
+                            saved ? std::nullopt : std::optional<ProvisioningError>(saved.error()));
   }
   if (work.holds) write_holds(std::move(*work.holds));
   if (work.topology) write_topology(std::move(*work.topology));
 }
 
-Result<void> StateWriter::timed(std::string_view file, const std::function<Result<void>()>& save) {
+Saved StateWriter::timed(std::string_view file, const std::function<Saved()>& save) {
   const MonoTime began = clock_.now();
-  Result<void> saved = save();
-  callbacks_.written(file, saved.has_value(), clock_.now() - began);
+  Saved saved = save();
+  callbacks_.written(file, saved ? nullptr : &saved.error(), clock_.now() - began);
   return saved;
 }
 
 void StateWriter::write_holds(std::vector<ProviderId> held) {
-  Result<void> saved = timed(kHoldsFile, [&] { return files_.save_holds(held); });
+  const Saved saved = timed(kHoldsFile, [&] { return files_.save_holds(held); });
   if (saved) return;
   callbacks_.failed(kHoldsFile, saved.error());
   std::lock_guard lock(mutex_);
@@ -141,7 +141,7 @@ void StateWriter::write_holds(std::vector<ProviderId> held) {
 
 void StateWriter::write_topology(SavedTopology topology) {
   const MonoTime began = clock_.now();
-  Result<void> saved = timed(kTopologyFile, [&] { return files_.save_topology(topology); });
+  const Saved saved = timed(kTopologyFile, [&] { return files_.save_topology(topology); });
   const MonoTime ended = clock_.now();
   if (!saved) callbacks_.failed(kTopologyFile, saved.error());
   std::lock_guard lock(mutex_);

@@ -31,7 +31,8 @@ class StateWriter {
     std::function<void(std::uint64_t version, std::optional<ProvisioningError>)> blocks_saved;
     // Something else could not be written; it is tried again.
     std::function<void(std::string_view what, const ProvisioningError&)> failed;
-    std::function<void(std::string_view file, bool ok, Duration took)> written;  // for metrics
+    // For metrics; nullptr: it was written.
+    std::function<void(std::string_view file, const SaveError* failure, Duration took)> written;
   };
   // `topology_every`: the least time between two writes of the topology.
   StateWriter(StateFiles& files, const Clock& clock, Callbacks callbacks,
@@ -63,7 +64,7 @@ class StateWriter {
   MonoTime topology_due() const;  // of the one that waits
   void write(Work work);
   // Runs `save` and tells what became of it.
-  Result<void> timed(std::string_view file, const std::function<Result<void>()>& save);
+  Saved timed(std::string_view file, const std::function<Saved()>& save);
   void write_holds(std::vector<ProviderId> held);
   void write_topology(SavedTopology topology);
 

@@ -86,6 +86,7 @@ class PowerCutTest : public ::testing::Test {
                  std::to_string(cut_at));
     MemFileSystem files(seed);
     ASSERT_TRUE(files.make_directory(kDir));
+    ASSERT_TRUE(StateFiles(files, kDir).next_boot());  // a sidecar's first act
     std::size_t done = 0;
     {
       Process process(files, validator_);

@@ -175,6 +175,53 @@ TEST_F(StateFilesTest, WithBothCountersBrokenTheCommandStartsAnew) {
                     HasSubstr("new epoch")));
   ASSERT_TRUE(files_.remove(path_of(kBootFile)));
   ASSERT_TRUE(files_.remove(path_of(kBootCopy)));
+  EXPECT_EQ(*state_.next_boot(), 1u) << "with no other state there is nothing that could repeat";
+}
+
+// What the printf of a command writes.
+std::string printed_by(const std::string& message) {
+  const std::string start = "printf '%s\\n' '";
+  const auto begin = message.find(start);
+  const auto end = message.find("' > '/state/boot.jsonl'");
+  if (begin == std::string::npos || end == std::string::npos) return "no command in " + message;
+  std::string text = message.substr(begin + start.size(), end - begin - start.size());
+  for (auto at = text.find("' '"); at != std::string::npos; at = text.find("' '")) {
+    text.replace(at, 3, "\n");
+  }
+  return text + "\n";
+}
+
+TEST_F(StateFilesTest, R1_5_BothCountersLostBesideOtherStateStopTheStart) {
+  const std::vector<std::string> others = {"providers.jsonl",          "providers.jsonl.prev",
+                                           std::string(kBlocksFile),   std::string(kHoldsFile),
+                                           std::string(kObservedFile), std::string(kTopologyFile),
+                                           "members/default/00.json"};
+  for (const std::string& other : others) {
+    SCOPED_TRACE(other);
+    MemFileSystem files;
+    files.put(path_of(other), "whatever it holds");
+    const auto boot = StateFiles(files, kDir).next_boot();
+    ASSERT_FALSE(boot) << "boot " << *boot << " gives out numbers again";
+    EXPECT_EQ(boot.error().code, ErrorCode::StoreCorrupted);
+    EXPECT_THAT(boot.error().message,
+                AllOf(HasSubstr("/state/boot.jsonl: is missing"), HasSubstr("boot.jsonl.copy"),
+                      HasSubstr(other.substr(0, other.find('/')) + " is there")));
+    EXPECT_FALSE(files.content(path_of(kBootFile)));
+    const auto report = verify_store(files, kDir);
+    ASSERT_TRUE(report);
+    EXPECT_FALSE(report->sound());
+
+    files.put(path_of(kBootFile), printed_by(boot.error().message));
+    const auto after = StateFiles(files, kDir).next_boot();
+    ASSERT_TRUE(after) << after.error().message;
+    EXPECT_GT(*after, 1'000'000u) << "above what a sidecar ever counts to";
+  }
+}
+
+TEST_F(StateFilesTest, WhatIsNoStateDoesNotHinderTheFirstStart) {
+  files_.put(path_of("lock"), "rollcalld");
+  files_.put(path_of("http.address"), "127.0.0.1:1");
+  files_.put(path_of("boot.jsonl.tmp"), "half a");
   EXPECT_EQ(*state_.next_boot(), 1u);
 }
 
@@ -318,6 +365,11 @@ TEST_F(StateFilesTest, AWriteWithUnknownOutcomeSaysSo) {
   ASSERT_FALSE(saved);
   EXPECT_EQ(saved.error().code, ErrorCode::StoreIo);
   EXPECT_THAT(saved.error().message, HasSubstr("unknown"));
+  EXPECT_TRUE(saved.error().unknown);
+  files_.fail_nth(FileCall::Rename, 1);
+  const auto failed = state_.save_holds({});
+  ASSERT_FALSE(failed);
+  EXPECT_FALSE(failed.error().unknown);
 }
 
 // --- the directory ---

@@ -47,6 +47,7 @@ class StateWriterTest : public ::testing::Test {
   std::condition_variable there_;
   std::map<std::uint64_t, std::optional<ProvisioningError>> saved_;
   int failures_ = 0;
+  int unknown_ = 0;
   StateWriter writer_{state_,
                       clock_,
                       {[this](std::uint64_t version, std::optional<ProvisioningError> error) {
@@ -59,7 +60,10 @@ class StateWriterTest : public ::testing::Test {
                          ++failures_;
                          there_.notify_all();
                        },
-                       [](std::string_view, bool, Duration) {}}};
+                       [this](std::string_view, const SaveError* failure, Duration) {
+                         std::lock_guard lock(mutex_);
+                         if (failure != nullptr && failure->unknown) ++unknown_;
+                       }}};
 };
 
 TEST_F(StateWriterTest, BlocksAreDurableBeforeTheyAreAnswered) {
@@ -78,6 +82,21 @@ TEST_F(StateWriterTest, AFailedWriteOfBlocksIsAnswered) {
   const auto error = answer_for(1);
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, ErrorCode::StoreIo);
+}
+
+TEST_F(StateWriterTest, AnUnknownOutcomeIsToldAsSuch) {
+  files_.fail_nth(FileCall::SyncDirectory, 1);
+  writer_.save_blocks(1, table("a"));
+  EXPECT_TRUE(answer_for(1));
+  {
+    std::lock_guard lock(mutex_);
+    EXPECT_EQ(unknown_, 1);
+  }
+  files_.fail_nth(FileCall::WriteSynced, 1);
+  writer_.save_blocks(2, table("a"));
+  EXPECT_TRUE(answer_for(2));
+  std::lock_guard lock(mutex_);
+  EXPECT_EQ(unknown_, 1) << "a write that failed before the rename is no unknown one";
 }
 
 TEST_F(StateWriterTest, TheTopologyIsWrittenByAFlush) {

@@ -21,27 +21,33 @@ void verify_provider_members(FileSystem& files, const std::string& directory,
   const std::string name = std::string(kMembers) + "/" + provider;
   std::uint64_t members = 0;
   bool sound = true;
-  const auto broken = [&](const std::string& file, std::string why) {
+  const auto broken = [&](const std::string& file, const ProvisioningError& error) {
     sound = false;
-    report.files.push_back({name + "/" + file, FileHealth::State::Broken, std::move(why), ""});
+    report.files.push_back(broken_file(name + "/" + file, error));
   };
   for (std::size_t i = 0; i < kBuckets; ++i) {
     const std::string file = bucket_file_name(i);
     const std::string path = directory + "/" + name + "/" + file;
-    const auto text = files.read(path, limits::kMaxMemberFileBytes);
+    const auto text = files.read(path, kMaxBucketFileBytes);
     if (!text && text.error().code == ErrorCode::NotFound) continue;
     if (!text) {
-      broken(file, text.error().message);
+      broken(file, text.error());
       continue;
     }
     const auto bucket = decode_bucket(*text, path, i);
     if (bucket) {
       members += bucket->members.size();
     } else {
-      broken(file, bucket.error().message);
+      broken(file, bucket.error());
     }
   }
-  if (sound) {
+  if (members >
+      limits::kMaxMembers) {  // each may be sound, and rollcalld refuses them all the same
+    report.files.push_back({name, FileHealth::State::Broken,
+                            count_text(members, "member") + ", above the limit of " +
+                                std::to_string(limits::kMaxMembers),
+                            ""});
+  } else if (sound) {
     report.files.push_back({name, FileHealth::State::Sound, count_text(members, "member"), ""});
   }
 }

@@ -30,39 +30,54 @@ std::string write(const v1::WatchBatch& batch) {
 
 v1::RemoteKind to_proto(RemoteKind kind) {
   switch (kind) {
-    case RemoteKind::Join: return v1::REMOTE_KIND_JOIN;
-    case RemoteKind::Leave: return v1::REMOTE_KIND_LEAVE;
-    case RemoteKind::Blocked: return v1::REMOTE_KIND_BLOCKED;
-    case RemoteKind::Unblocked: return v1::REMOTE_KIND_UNBLOCKED;
+    case RemoteKind::Join:
+      return v1::REMOTE_KIND_JOIN;
+    case RemoteKind::Leave:
+      return v1::REMOTE_KIND_LEAVE;
+    case RemoteKind::Blocked:
+      return v1::REMOTE_KIND_BLOCKED;
+    case RemoteKind::Unblocked:
+      return v1::REMOTE_KIND_UNBLOCKED;
   }
   return v1::REMOTE_KIND_UNSPECIFIED;
 }
 
 v1::FailoverReason to_proto(FailoverReason reason) {
   switch (reason) {
-    case FailoverReason::Timeout: return v1::FAILOVER_REASON_TIMEOUT;
-    case FailoverReason::HealthDegraded: return v1::FAILOVER_REASON_HEALTH_DEGRADED;
-    case FailoverReason::ManualOverride: return v1::FAILOVER_REASON_MANUAL_OVERRIDE;
-    case FailoverReason::Recovered: return v1::FAILOVER_REASON_RECOVERED;
+    case FailoverReason::Timeout:
+      return v1::FAILOVER_REASON_TIMEOUT;
+    case FailoverReason::HealthDegraded:
+      return v1::FAILOVER_REASON_HEALTH_DEGRADED;
+    case FailoverReason::ManualOverride:
+      return v1::FAILOVER_REASON_MANUAL_OVERRIDE;
+    case FailoverReason::Recovered:
+      return v1::FAILOVER_REASON_RECOVERED;
   }
   return v1::FAILOVER_REASON_UNSPECIFIED;
 }
 
 v1::Advice to_proto(Advice advice) {
   switch (advice) {
-    case Advice::None: return v1::ADVICE_NONE;
-    case Advice::AvoidNewChannels: return v1::ADVICE_AVOID_NEW_CHANNELS;
-    case Advice::RemovalsHeld: return v1::ADVICE_REMOVALS_HELD;
-    case Advice::ProviderHeld: return v1::ADVICE_PROVIDER_HELD;
+    case Advice::None:
+      return v1::ADVICE_NONE;
+    case Advice::AvoidNewChannels:
+      return v1::ADVICE_AVOID_NEW_CHANNELS;
+    case Advice::RemovalsHeld:
+      return v1::ADVICE_REMOVALS_HELD;
+    case Advice::ProviderHeld:
+      return v1::ADVICE_PROVIDER_HELD;
   }
   return v1::ADVICE_UNSPECIFIED;
 }
 
 v1::NodeStatus to_proto(NodeStatus status) {
   switch (status) {
-    case NodeStatus::Ready: return v1::NODE_STATUS_READY;
-    case NodeStatus::Draining: return v1::NODE_STATUS_DRAINING;
-    case NodeStatus::NotReady: return v1::NODE_STATUS_NOT_READY;
+    case NodeStatus::Ready:
+      return v1::NODE_STATUS_READY;
+    case NodeStatus::Draining:
+      return v1::NODE_STATUS_DRAINING;
+    case NodeStatus::NotReady:
+      return v1::NODE_STATUS_NOT_READY;
   }
   return v1::NODE_STATUS_UNSPECIFIED;
 }
@@ -137,8 +152,8 @@ v1::ClusterEvent* add_position(v1::WatchBatch& batch, const TopologySnapshot& sn
   return event;
 }
 
-// A chunk without members and leases. What it says of the topology is in every chunk; a reader takes
-// it from the last one, which has the age too.
+// A chunk without members and leases. What it says of the topology is in every chunk; a reader
+// takes it from the last one, which has the age too.
 v1::SnapshotChunk* add_chunk(v1::WatchBatch& batch, const TopologySnapshot& snapshot,
                              std::uint32_t index) {
   v1::SnapshotChunk* chunk = add_position(batch, snapshot)->mutable_snapshot();
@@ -215,19 +230,26 @@ class ChunkWriter {
 
 v1::Availability to_proto(Availability availability) {
   switch (availability) {
-    case Availability::Available: return v1::AVAILABILITY_AVAILABLE;
-    case Availability::Empty: return v1::AVAILABILITY_EMPTY;
-    case Availability::Unavailable: return v1::AVAILABILITY_UNAVAILABLE;
-    case Availability::Draining: return v1::AVAILABILITY_DRAINING;
+    case Availability::Available:
+      return v1::AVAILABILITY_AVAILABLE;
+    case Availability::Empty:
+      return v1::AVAILABILITY_EMPTY;
+    case Availability::Unavailable:
+      return v1::AVAILABILITY_UNAVAILABLE;
+    case Availability::Draining:
+      return v1::AVAILABILITY_DRAINING;
   }
   return v1::AVAILABILITY_UNSPECIFIED;
 }
 
 v1::Health to_proto(HealthState health) {
   switch (health) {
-    case HealthState::Healthy: return v1::HEALTH_HEALTHY;
-    case HealthState::Degraded: return v1::HEALTH_DEGRADED;
-    case HealthState::Unreachable: return v1::HEALTH_UNREACHABLE;
+    case HealthState::Healthy:
+      return v1::HEALTH_HEALTHY;
+    case HealthState::Degraded:
+      return v1::HEALTH_DEGRADED;
+    case HealthState::Unreachable:
+      return v1::HEALTH_UNREACHABLE;
   }
   return v1::HEALTH_UNSPECIFIED;
 }

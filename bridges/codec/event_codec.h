@@ -1,7 +1,7 @@
 // The hub's encoders, in protobuf: events, snapshots and bookmarks as one-element WatchBatches.
 //
-// Maps are written in the order of their keys, so that the same event is the same bytes in every run
-// (the simulator compares them).
+// Maps are written in the order of their keys, so that the same event is the same bytes in every
+// run (the simulator compares them).
 //
 // Threads: ProtoEventEncoder belongs to the writer; ProtoSnapshotEncoder is stateless.
 #pragma once

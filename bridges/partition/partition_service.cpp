@@ -31,8 +31,8 @@ ByteStream* PartitionService::GetLatestSnapshot(grpc::CallbackServerContext* con
   const MonoTime now = clock_.now();
   std::optional<MonoTime> deadline;
   if (message.wait_for_placement()) {
-    deadline = now + std::chrono::milliseconds(message.wait_ms() == 0 ? kMaxWaitMs
-                                                                      : message.wait_ms());
+    deadline =
+        now + std::chrono::milliseconds(message.wait_ms() == 0 ? kMaxWaitMs : message.wait_ms());
   }
   return StreamReactor::start(context, clock_, [&](std::shared_ptr<Waker> waker) {
     return hub_.latest_snapshot(deadline, std::move(waker), now);

@@ -20,8 +20,7 @@ class PartitionService final : public PartitionServiceBase {
  public:
   PartitionService(WatchHub& hub, const Clock& clock) : hub_(hub), clock_(clock) {}
 
-  ByteStream* Watch(grpc::CallbackServerContext* context,
-                    const grpc::ByteBuffer* request) override;
+  ByteStream* Watch(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override;
   ByteStream* GetLatestSnapshot(grpc::CallbackServerContext* context,
                                 const grpc::ByteBuffer* request) override;
 

@@ -46,8 +46,11 @@ Result<OwnershipUpdate> read(const v1::PublishOwnershipRequest& request) {
                 {{"leases", std::to_string(bytes) + " bytes",
                   "at most " + std::to_string(limits::kMaxEventBytes / 2) + " bytes"}});
   }
-  OwnershipUpdate update{request.consumer_id(), Epoch(request.epoch()), request.tick(),
-                         SeqNo(request.based_on_seq()), {}};
+  OwnershipUpdate update{request.consumer_id(),
+                         Epoch(request.epoch()),
+                         request.tick(),
+                         SeqNo(request.based_on_seq()),
+                         {}};
   update.leases.reserve(static_cast<std::size_t>(request.leases_size()));
   for (const v1::Lease& lease : request.leases()) {
     update.leases.push_back({lease.partition(), NodeId(lease.owner()), lease.lease_id(),

@@ -24,8 +24,7 @@ class PlacementService final : public PlacementServiceBase {
   PlacementService(WatchHub& hub, ConsumerCommands& commands, const Clock& clock)
       : hub_(hub), commands_(commands), clock_(clock) {}
 
-  ByteStream* Watch(grpc::CallbackServerContext* context,
-                    const grpc::ByteBuffer* request) override;
+  ByteStream* Watch(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* Acknowledge(grpc::CallbackServerContext* context,
                                         const v1::AcknowledgeRequest* request,
                                         v1::AcknowledgeResponse* response) override;

@@ -23,8 +23,7 @@ class RemotingService final : public RemotingServiceBase {
   RemotingService(WatchHub& hub, ConsumerCommands& commands, const Clock& clock)
       : hub_(hub), commands_(commands), clock_(clock) {}
 
-  ByteStream* Watch(grpc::CallbackServerContext* context,
-                    const grpc::ByteBuffer* request) override;
+  ByteStream* Watch(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* ReportQuarantined(grpc::CallbackServerContext* context,
                                               const v1::ReportRequest* request,
                                               v1::ReportResponse* response) override;

@@ -18,13 +18,12 @@
 namespace rollcall {
 namespace {
 
-constexpr int kMaxReceiveBytes = 4 << 20;      // requests; the largest, ApplyProviders, is below 2 MiB
-constexpr int kMinClientPingMs = 10'000;       // PROTOCOLS "gRPC"
+constexpr int kMaxReceiveBytes = 4 << 20;  // requests; the largest, ApplyProviders, is below 2 MiB
+constexpr int kMinClientPingMs = 10'000;   // PROTOCOLS "gRPC"
 constexpr std::size_t kMaxPemBytes = 1u << 20;
 
 int clamp_ms(Duration d) {
-  return static_cast<int>(
-      std::clamp<std::int64_t>(to_ms(d), 1, std::numeric_limits<int>::max()));
+  return static_cast<int>(std::clamp<std::int64_t>(to_ms(d), 1, std::numeric_limits<int>::max()));
 }
 
 Result<std::string> read_pem(const std::string& field, const std::string& path) {
@@ -44,9 +43,8 @@ Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const GrpcServerOpt
   auto key = read_pem("grpc.tls.key_file", tls.key_file);
   if (!key) return tl::unexpected(key.error());
   grpc::SslServerCredentialsOptions options(
-      tls.client_ca_file.empty()
-          ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-          : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+      tls.client_ca_file.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                 : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   options.pem_key_cert_pairs.push_back({*std::move(key), *std::move(cert)});
   if (!tls.client_ca_file.empty()) {
     auto ca = read_pem("grpc.tls.client_ca_file", tls.client_ca_file);
@@ -74,8 +72,7 @@ void set_arguments(grpc::ServerBuilder& builder, const GrpcServerOptions& option
   if (options.max_connection_age > Duration::zero()) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
                                clamp_ms(options.max_connection_age));
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
-                               clamp_ms(limits::kWriteStall));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, clamp_ms(limits::kWriteStall));
   }
 }
 
@@ -100,8 +97,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(GrpcServerOptions options)
   set_arguments(builder, options);
   std::vector<int> ports(options.tcp.size(), 0);
   for (std::size_t i = 0; i < options.tcp.size(); ++i) {
-    builder.AddListeningPort(host_port(options.tcp[i].host, options.tcp[i].port),
-                             *tcp_credentials, &ports[i]);
+    builder.AddListeningPort(host_port(options.tcp[i].host, options.tcp[i].port), *tcp_credentials,
+                             &ports[i]);
   }
   for (grpc::Service* service : options.services) builder.RegisterService(service);
   made->server_ = builder.BuildAndStart();

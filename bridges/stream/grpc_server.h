@@ -1,10 +1,12 @@
 // GrpcServer: the one gRPC server of a sidecar: the bridges' services, standard health checking and
 // reflection, on Unix sockets of our own (unix_listener.h) and on TCP where configured.
 //
-// Keepalive, so that half-open connections are noticed: pings every 30 s, 10 s to answer, also without
-// calls; clients may ping every 10 s (gRPC's default of 5 min would end them with too_many_pings).
+// Keepalive, so that half-open connections are noticed: pings every 30 s, 10 s to answer, also
+// without calls; clients may ping every 10 s (gRPC's default of 5 min would end them with
+// too_many_pings).
 //
-// Threads: gRPC's own, and one a Unix socket. start() and stop() by the owner, set_serving() by any.
+// Threads: gRPC's own, and one a Unix socket. start() and stop() by the owner, set_serving() by
+// any.
 #pragma once
 
 #include <grpcpp/impl/service_type.h>
@@ -25,10 +27,11 @@ namespace rollcall {
 
 struct GrpcServerOptions {
   struct Tcp {
-    std::string host;  // numeric (IPv6 without brackets) or "localhost"
+    std::string host;        // numeric (IPv6 without brackets) or "localhost"
     std::uint16_t port = 0;  // 0: any free one
   };
-  // PEM files; empty cert_file: TCP without TLS, which is for loopback only (the configuration's check).
+  // PEM files; empty cert_file: TCP without TLS, which is for loopback only (the configuration's
+  // check).
   struct Tls {
     std::string cert_file;
     std::string key_file;
@@ -39,8 +42,9 @@ struct GrpcServerOptions {
   Tls tls;
   Duration keepalive{std::chrono::seconds(30)};
   Duration keepalive_timeout{std::chrono::seconds(10)};
-  Duration max_connection_age{};  // 0: unbounded; gRPC adds ±10 % so that clients don't return at once
-  std::vector<grpc::Service*> services;  // outlive the server
+  // 0: unbounded. gRPC adds ±10 %, so that clients don't all return at once.
+  Duration max_connection_age{};
+  std::vector<grpc::Service*> services;    // outlive the server
   std::vector<std::string> service_names;  // for health checking: "rollcall.v1.PlacementBridge"
   UnixListener::OnRefused on_refused;
 };

@@ -57,8 +57,7 @@ ByteStream* watch(WatchHub& hub, const Clock& clock, Bridge bridge,
   });
 }
 
-grpc::ServerUnaryReactor* finish(grpc::CallbackServerContext* context,
-                                 const Result<void>& result) {
+grpc::ServerUnaryReactor* finish(grpc::CallbackServerContext* context, const Result<void>& result) {
   auto* reactor = context->DefaultReactor();
   reactor->Finish(result ? grpc::Status::OK : to_status(result.error()));
   return reactor;

@@ -1,5 +1,5 @@
-// What every request of a consumer is checked for (SPEC 6), all problems at once; and reading the raw
-// requests of the streaming methods.
+// What every request of a consumer is checked for (SPEC 6), all problems at once; and reading the
+// raw requests of the streaming methods.
 //
 // Threads: values and pure functions.
 #pragma once
@@ -47,7 +47,6 @@ ByteStream* watch(WatchHub& hub, const Clock& clock, Bridge bridge,
                   grpc::CallbackServerContext* context, const grpc::ByteBuffer& request);
 
 // A unary call that is over already.
-grpc::ServerUnaryReactor* finish(grpc::CallbackServerContext* context,
-                                 const Result<void>& result);
+grpc::ServerUnaryReactor* finish(grpc::CallbackServerContext* context, const Result<void>& result);
 
 }  // namespace rollcall

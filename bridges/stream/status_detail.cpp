@@ -24,27 +24,47 @@ std::string text(const std::string& from, std::size_t max_bytes) {
 grpc::StatusCode grpc_code(ErrorCode code) {
   using grpc::StatusCode;
   switch (code) {
-    case ErrorCode::InvalidConfig: return StatusCode::INVALID_ARGUMENT;
-    case ErrorCode::DuplicateName: return StatusCode::ALREADY_EXISTS;
-    case ErrorCode::NotFound: return StatusCode::NOT_FOUND;
-    case ErrorCode::RevisionConflict: return StatusCode::ABORTED;
-    case ErrorCode::CapabilityMissing: return StatusCode::FAILED_PRECONDITION;
-    case ErrorCode::BackendUnavailable: return StatusCode::UNAVAILABLE;
-    case ErrorCode::Timeout: return StatusCode::DEADLINE_EXCEEDED;
+    case ErrorCode::InvalidConfig:
+      return StatusCode::INVALID_ARGUMENT;
+    case ErrorCode::DuplicateName:
+      return StatusCode::ALREADY_EXISTS;
+    case ErrorCode::NotFound:
+      return StatusCode::NOT_FOUND;
+    case ErrorCode::RevisionConflict:
+      return StatusCode::ABORTED;
+    case ErrorCode::CapabilityMissing:
+      return StatusCode::FAILED_PRECONDITION;
+    case ErrorCode::BackendUnavailable:
+      return StatusCode::UNAVAILABLE;
+    case ErrorCode::Timeout:
+      return StatusCode::DEADLINE_EXCEEDED;
     // The backend refused *our* credentials; UNAUTHENTICATED would speak of the caller's.
-    case ErrorCode::AuthFailed: return StatusCode::FAILED_PRECONDITION;
-    case ErrorCode::IndexRollback: return StatusCode::FAILED_PRECONDITION;
-    case ErrorCode::MalformedResponse: return StatusCode::INTERNAL;
-    case ErrorCode::LimitExceeded: return StatusCode::RESOURCE_EXHAUSTED;
-    case ErrorCode::ProviderUnhealthy: return StatusCode::FAILED_PRECONDITION;
-    case ErrorCode::ProvisioningUnavailable: return StatusCode::UNAVAILABLE;
-    case ErrorCode::NoSnapshot: return StatusCode::UNAVAILABLE;
-    case ErrorCode::OutOfOrder: return StatusCode::ABORTED;
-    case ErrorCode::ShuttingDown: return StatusCode::UNAVAILABLE;
-    case ErrorCode::StoreCorrupted: return StatusCode::DATA_LOSS;
-    case ErrorCode::StoreLocked: return StatusCode::FAILED_PRECONDITION;
-    case ErrorCode::StoreIo: return StatusCode::INTERNAL;
-    case ErrorCode::PermissionDenied: return StatusCode::PERMISSION_DENIED;
+    case ErrorCode::AuthFailed:
+      return StatusCode::FAILED_PRECONDITION;
+    case ErrorCode::IndexRollback:
+      return StatusCode::FAILED_PRECONDITION;
+    case ErrorCode::MalformedResponse:
+      return StatusCode::INTERNAL;
+    case ErrorCode::LimitExceeded:
+      return StatusCode::RESOURCE_EXHAUSTED;
+    case ErrorCode::ProviderUnhealthy:
+      return StatusCode::FAILED_PRECONDITION;
+    case ErrorCode::ProvisioningUnavailable:
+      return StatusCode::UNAVAILABLE;
+    case ErrorCode::NoSnapshot:
+      return StatusCode::UNAVAILABLE;
+    case ErrorCode::OutOfOrder:
+      return StatusCode::ABORTED;
+    case ErrorCode::ShuttingDown:
+      return StatusCode::UNAVAILABLE;
+    case ErrorCode::StoreCorrupted:
+      return StatusCode::DATA_LOSS;
+    case ErrorCode::StoreLocked:
+      return StatusCode::FAILED_PRECONDITION;
+    case ErrorCode::StoreIo:
+      return StatusCode::INTERNAL;
+    case ErrorCode::PermissionDenied:
+      return StatusCode::PERMISSION_DENIED;
   }
   return StatusCode::UNKNOWN;
 }

@@ -1,5 +1,5 @@
-// From a ProvisioningError to the status of a failed call: SPEC 8's code mapped to one of gRPC's, and the
-// typed detail (proto/rollcall/v1/error.proto) in the trailer grpc-status-details-bin.
+// From a ProvisioningError to the status of a failed call: SPEC 8's code mapped to one of gRPC's,
+// and the typed detail (proto/rollcall/v1/error.proto) in the trailer grpc-status-details-bin.
 //
 // gRPC drops the whole error when the trailers exceed about 8 kB, so the detail stays below 4 KiB
 // (kMaxErrorDetailBytes): as many problems as fit, and how many there were.

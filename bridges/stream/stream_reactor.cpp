@@ -89,8 +89,8 @@ void StreamReactor::wake() {
 }
 
 // The write under way is never completed by a client that reads nothing, and no status could follow
-// it: ending the call from below sends the status at once (a HEADERS frame knows no flow control) and
-// completes the write with a failure, whereupon next() says that the stream has ended.
+// it: ending the call from below sends the status at once (a HEADERS frame knows no flow control)
+// and completes the write with a failure, whereupon next() says that the stream has ended.
 void StreamReactor::abandon(const ProvisioningError& error) {
   const std::string message = std::string(to_string(error.code)) + ": " + error.message;
   grpc_call_cancel_with_status(call_, static_cast<grpc_status_code>(grpc_code(error.code)),

@@ -1,10 +1,10 @@
-// StreamReactor: one server stream of WatchBatches, driven by a hub Subscription. A thin adapter: it asks
-// the cursor for bytes, hands gRPC references to the log's own memory (nothing is copied or encoded),
-// and asks again when they have left.
+// StreamReactor: one server stream of WatchBatches, driven by a hub Subscription. A thin adapter:
+// it asks the cursor for bytes, hands gRPC references to the log's own memory (nothing is copied or
+// encoded), and asks again when they have left.
 //
-// Threads: gRPC's reactions and the hub's fan-out thread meet in `running_`, an atomic: whoever moves
-// it from Idle to Running works until next() says Idle or Ended; everyone else leaves a note (Poked).
-// No lock is held while gRPC is called.
+// Threads: gRPC's reactions and the hub's fan-out thread meet in `running_`, an atomic: whoever
+// moves it from Idle to Running works until next() says Idle or Ended; everyone else leaves a note
+// (Poked). No lock is held while gRPC is called.
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -34,11 +34,10 @@ class StreamReactor final : public ByteStream,
  public:
   using Open = std::function<Result<std::shared_ptr<Subscription>>(std::shared_ptr<Waker>)>;
 
-  // Calls `open` with the reactor as waker and begins to write. The reactor deletes itself when gRPC
-  // and the subscription are both done with it. Never null.
+  // Calls `open` with the reactor as waker and begins to write. The reactor deletes itself when
+  // gRPC and the subscription are both done with it. Never null.
   static ByteStream* start(grpc::CallbackServerContext* context, const Clock& clock,
-                           const Open& open,
-                           std::size_t max_batch_bytes = limits::kMaxBatchBytes);
+                           const Open& open, std::size_t max_batch_bytes = limits::kMaxBatchBytes);
 
   StreamReactor(grpc::CallbackServerContext* context, const Clock& clock,
                 std::size_t max_batch_bytes);

@@ -1,12 +1,13 @@
-// UnixListener: a Unix socket that Rollcall binds and accepts from itself, because gRPC 1.51 creates its own
-// with mode 0755 and tells nothing about the peer (DESIGN "Realities of gRPC").
+// UnixListener: a Unix socket that Rollcall binds and accepts from itself, because gRPC 1.51
+// creates its own with mode 0755 and tells nothing about the peer (DESIGN "Realities of gRPC").
 //
 // - Bound under a umask, so that there is no moment at which others could connect.
 // - A file left by a dead process is replaced; one that somebody listens on is an error.
 // - Each connection's SO_PEERCRED is checked before gRPC sees a byte: the same user or root; with a
 //   mode that lets the group or all in, those too.
 //
-// Threads: start() makes one that accepts; stop() (or the destructor) joins it and removes the file.
+// Threads: start() makes one that accepts; stop() (or the destructor) joins it and removes the
+// file.
 #pragma once
 
 #include <sys/types.h>

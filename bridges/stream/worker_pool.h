@@ -1,5 +1,5 @@
-// WorkerPool: threads for calls that wait for a disk or a backend, which a gRPC reaction must not do.
-// Bounded in threads and in waiting work; what does not fit is refused, never queued further.
+// WorkerPool: threads for calls that wait for a disk or a backend, which a gRPC reaction must not
+// do. Bounded in threads and in waiting work; what does not fit is refused, never queued further.
 //
 // Threads: any may submit. The destructor (or stop()) runs what was accepted to its end.
 #pragma once

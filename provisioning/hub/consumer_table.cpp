@@ -21,9 +21,12 @@ std::uint64_t events_between(SeqNo position, SeqNo head) {
 
 std::string_view to_string(Bridge bridge) {
   switch (bridge) {
-    case Bridge::Placement: return "placement";
-    case Bridge::Partition: return "partition";
-    case Bridge::Remoting: return "remoting";
+    case Bridge::Placement:
+      return "placement";
+    case Bridge::Partition:
+      return "partition";
+    case Bridge::Remoting:
+      return "remoting";
   }
   return "unknown";
 }

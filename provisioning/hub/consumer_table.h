@@ -1,11 +1,12 @@
-// ConsumerTable: who follows the log, how far they are, and what placement has acknowledged (SPEC 6).
+// ConsumerTable: who follows the log, how far they are, and what placement has acknowledged (SPEC
+// 6).
 //
 // Acknowledgements are not durable and belong to one epoch. The barrier of
 // GetLatestSnapshot(wait_for_placement) is `placement_floor()`: the newest place that every open
 // placement stream which acknowledges has acknowledged. A closed or stalled stream doesn't count.
 //
-// Threads: any. Bounded: open streams by kMaxSubscribers (the hub's check), closed consumers that are
-// remembered for their acknowledgement by the same number, oldest first.
+// Threads: any. Bounded: open streams by kMaxSubscribers (the hub's check), closed consumers that
+// are remembered for their acknowledgement by the same number, oldest first.
 #pragma once
 
 #include <atomic>
@@ -33,8 +34,9 @@ std::string_view to_string(Bridge bridge);  // "placement" …
 // What a stream shows of itself while it runs; written by its own thread, read by any.
 struct StreamMeter {
   static constexpr std::int64_t kNotWriting = -1;
-  std::atomic<std::uint64_t> position{0};               // newest seq_no handed to the transport
-  std::atomic<std::int64_t> writing_since{kNotWriting};  // MonoTime in ns, while a batch is under way
+  std::atomic<std::uint64_t> position{0};  // newest seq_no handed to the transport
+  // MonoTime in ns, while a batch is under way.
+  std::atomic<std::int64_t> writing_since{kNotWriting};
   std::atomic<bool> stalled{false};
 };
 
@@ -45,9 +47,9 @@ struct ConsumerStatus {
   bool open = false;
   bool acknowledges = false;
   bool stalled = false;
-  SeqNo position;      // newest event handed to its stream
-  SeqNo acknowledged;  // 0: none
-  std::uint64_t lag = 0;  // events between its position and the newest one; 0 when not open
+  SeqNo position;             // newest event handed to its stream
+  SeqNo acknowledged;         // 0: none
+  std::uint64_t lag = 0;      // events between its position and the newest one; 0 when not open
   std::uint64_t streams = 0;  // opened in this epoch
   MonoTime opened_at{};
 };
@@ -83,8 +85,8 @@ class ConsumerTable {
   // Open ones first, then by bridge and name.
   std::vector<ConsumerStatus> list(SeqNo head) const;
 
-  // One row a consumer for metrics: the first kMetricConsumers names that ever came (they keep their
-  // row), then "other" with the largest lag among the rest.
+  // One row a consumer for metrics: the first kMetricConsumers names that ever came (they keep
+  // their row), then "other" with the largest lag among the rest.
   struct Lag {
     Bridge bridge = Bridge::Placement;
     std::string consumer;

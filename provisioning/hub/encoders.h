@@ -35,14 +35,14 @@ class EventEncoder {
 
 // Used by several threads at once; holds no state.
 //
-// A snapshot is the chunks 0 … n-1 with its members and leases, shared by all subscribers, and chunk
-// n, which has none and is marked last: it is made for each subscriber, because the age in it is of
-// that moment.
+// A snapshot is the chunks 0 … n-1 with its members and leases, shared by all subscribers, and
+// chunk n, which has none and is marked last: it is made for each subscriber, because the age in it
+// is of that moment.
 class SnapshotEncoder {
  public:
   virtual ~SnapshotEncoder() = default;
-  // Members and leases, in order, each chunk at most `max_chunk_bytes` and numbered from 0. None for
-  // an empty topology without leases.
+  // Members and leases, in order, each chunk at most `max_chunk_bytes` and numbered from 0. None
+  // for an empty topology without leases.
   virtual std::vector<std::string> encode_chunks(const TopologySnapshot& snapshot,
                                                  std::size_t max_chunk_bytes) const = 0;
   // The chunk that completes it.

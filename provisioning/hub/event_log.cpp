@@ -29,9 +29,7 @@ class EventLog::Block {
         arena(new std::uint8_t[arena_bytes]),
         ends(new std::uint32_t[max_frames]) {}
 
-  std::size_t memory() const {
-    return sizeof(Block) + capacity + frames * sizeof(std::uint32_t);
-  }
+  std::size_t memory() const { return sizeof(Block) + capacity + frames * sizeof(std::uint32_t); }
   std::uint32_t begin_of(std::uint32_t frame) const { return frame == 0 ? 0 : ends[frame - 1]; }
 
   const SeqNo first;
@@ -89,8 +87,7 @@ void EventLog::new_block(std::size_t at_least) {
   const bool own = at_least > options_.block_bytes;
   const std::size_t capacity = own ? at_least : options_.block_bytes;
   const std::size_t frames = own ? 1 : std::max<std::size_t>(16, capacity / kBytesPerIndexEntry);
-  unlinked_.push_back(
-      std::make_shared<Block>(next_, capacity, static_cast<std::uint32_t>(frames)));
+  unlinked_.push_back(std::make_shared<Block>(next_, capacity, static_cast<std::uint32_t>(frames)));
   tail_ = unlinked_.back();
   seal_tail_ = false;
 }
@@ -180,15 +177,12 @@ std::optional<EventLog::Cursor> EventLog::cursor_after(SeqNo after, From from) c
   auto block = std::upper_bound(blocks_.begin(), blocks_.end(), after,
                                 [](SeqNo seq, const auto& b) { return seq < b->first; });
   if (block != blocks_.begin()) --block;
-  const auto frame =
-      static_cast<std::uint32_t>(after.value() + 1 - (*block)->first.value());
+  const auto frame = static_cast<std::uint32_t>(after.value() + 1 - (*block)->first.value());
   const bool at_reset = frame != 0 && (*block)->reset_at.load(std::memory_order_relaxed) == frame;
   return Cursor{after, from == From::Event && at_reset, *block, frame};
 }
 
-bool EventLog::holds(SeqNo after) const {
-  return cursor_after(after, From::Snapshot).has_value();
-}
+bool EventLog::holds(SeqNo after) const { return cursor_after(after, From::Snapshot).has_value(); }
 
 EventLog::ReadResult EventLog::read(Cursor& cursor, std::size_t max_bytes) const {
   if (cursor.at_reset) return {Read::Reset, {}};

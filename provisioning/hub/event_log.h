@@ -1,17 +1,17 @@
 // EventLog: the one bounded, immutable log of encoded events (SPEC 5).
 //
-// Made of blocks: an arena of encoded frames, end to end, and an index of where each ends. A frame is
-// encoded straight into the arena and published by one atomic store, so that any run of consecutive
-// frames is one contiguous range of bytes: readers send it as it is, without copying or encoding.
-// A frame larger than a block gets a block of its own.
+// Made of blocks: an arena of encoded frames, end to end, and an index of where each ends. A frame
+// is encoded straight into the arena and published by one atomic store, so that any run of
+// consecutive frames is one contiguous range of bytes: readers send it as it is, without copying or
+// encoding. A frame larger than a block gets a block of its own.
 //
-// A reader is a Cursor, a place and a weak reference: it keeps nothing alive. Old blocks are evicted
-// whole when the log exceeds its size; a cursor that falls off is told so. Only the Slice in a
-// reader's hand (the batch being written) keeps its block's memory until it is dropped.
+// A reader is a Cursor, a place and a weak reference: it keeps nothing alive. Old blocks are
+// evicted whole when the log exceeds its size; a cursor that falls off is told so. Only the Slice
+// in a reader's hand (the batch being written) keeps its block's memory until it is dropped.
 //
-// Threads: one writer (append, commit); any number of readers. Within a block a reader takes no lock
-// (a weak_ptr and two atomic loads); from one block to the next it takes the mutex of the list for
-// the length of a search among at most a few hundred blocks.
+// Threads: one writer (append, commit); any number of readers. Within a block a reader takes no
+// lock (a weak_ptr and two atomic loads); from one block to the next it takes the mutex of the list
+// for the length of a search among at most a few hundred blocks.
 #pragma once
 
 #include <atomic>
@@ -75,8 +75,8 @@ class EventLog {
 
   // Writer. Encodes the event; readers see it from the next commit() on.
   void append(const Event& event);
-  // Writer. Shows everything appended, all blocks in one go, and takes out what is then too much. What
-  // it returns is to be dropped where no lock is held.
+  // Writer. Shows everything appended, all blocks in one go, and takes out what is then too much.
+  // What it returns is to be dropped where no lock is held.
   using Evicted = std::vector<std::shared_ptr<Block>>;
   [[nodiscard]] Evicted commit();
 

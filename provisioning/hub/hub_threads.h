@@ -1,5 +1,5 @@
-// HubThreads: the two threads behind a WatchHub, fan-out (wakes subscribers, ticks once a second) and
-// encoder (snapshots). Stopped and joined by stop() or the destructor, before the hub goes.
+// HubThreads: the two threads behind a WatchHub, fan-out (wakes subscribers, ticks once a second)
+// and encoder (snapshots). Stopped and joined by stop() or the destructor, before the hub goes.
 //
 // The encoder rests three times as long as its last encoding took, at most kEncoderRestMax: asking
 // for fresh snapshots of a large, changing cluster without end may use a quarter of one processor.
@@ -15,7 +15,8 @@ namespace rollcall {
 
 class HubThreads {
  public:
-  // `on_encoded` (may be empty) gets the time that each snapshot encoding took, on the encoder thread.
+  // `on_encoded` (may be empty) gets the time that each snapshot encoding took, on the encoder
+  // thread.
   HubThreads(WatchHub& hub, const Clock& clock, std::function<void(Duration)> on_encoded = {});
   ~HubThreads();
   HubThreads(const HubThreads&) = delete;

@@ -1,5 +1,5 @@
-// HubTraffic: what the hub handed to its transports since it began, by bridge. Counted where it happens,
-// with one relaxed addition a batch; read as a whole at a scrape.
+// HubTraffic: what the hub handed to its transports since it began, by bridge. Counted where it
+// happens, with one relaxed addition a batch; read as a whole at a scrape.
 //
 // Threads: any.
 #pragma once

@@ -1,5 +1,6 @@
-// A mutex that clang's -Wthread-safety understands (DESIGN style rule 5): each guarded field names its
-// mutex, and a forgotten lock is an error of compilation. libstdc++'s own types carry no annotations.
+// A mutex that clang's -Wthread-safety understands (DESIGN style rule 5): each guarded field names
+// its mutex, and a forgotten lock is an error of compilation. libstdc++'s own types carry no
+// annotations.
 //
 // Threads: any.
 #pragma once

@@ -32,9 +32,10 @@ Subscription::Subscription(WatchHub& hub, WatchRequest request, Kind kind,
 
 Subscription::~Subscription() = default;
 
-// Nothing is lost between looking and sleeping: the wish to be woken is made known first (arm), then
-// everything is looked at once more. take_wake() is a read-modify-write of the same atomic even when it
-// takes nothing, so either it sees the wish, or what was published before it is seen here.
+// Nothing is lost between looking and sleeping: the wish to be woken is made known first (arm),
+// then everything is looked at once more. take_wake() is a read-modify-write of the same atomic
+// even when it takes nothing, so either it sees the wish, or what was published before it is seen
+// here.
 Subscription::Next Subscription::next(std::size_t max_bytes, MonoTime now) {
   Next out;
   bool armed = false;
@@ -71,12 +72,18 @@ Subscription::Step Subscription::handle(Next& out, std::size_t max_bytes, MonoTi
   if (closed_.load()) return finish(out, std::nullopt);
   if (ending_.load()) return finish(out, end_reason());
   switch (state_) {
-    case State::Resuming: return resume();
-    case State::AwaitSnapshot: return await_snapshot(out, now);
-    case State::SendChunks: return send_chunk(out, now);
-    case State::SendLast: return send_last_chunk(out, now);
-    case State::Following: return follow(out, max_bytes, now);
-    case State::Ended: return finish(out, final_error_);
+    case State::Resuming:
+      return resume();
+    case State::AwaitSnapshot:
+      return await_snapshot(out, now);
+    case State::SendChunks:
+      return send_chunk(out, now);
+    case State::SendLast:
+      return send_last_chunk(out, now);
+    case State::Following:
+      return follow(out, max_bytes, now);
+    case State::Ended:
+      return finish(out, final_error_);
   }
   return finish(out, std::nullopt);
 }
@@ -106,9 +113,9 @@ Subscription::Step Subscription::await_snapshot(Next& out, MonoTime now) {
   }
   SeqNo min = snapshot_min_;
   if (kind_ == Kind::Watch) {
-    // A version is preferred whose successors will still be there when it has been received. What was
-    // encoded on our own request is taken as long as they are there at all, so that a log that turns
-    // over faster than a snapshot is encoded doesn't keep us waiting.
+    // A version is preferred whose successors will still be there when it has been received. What
+    // was encoded on our own request is taken as long as they are there at all, so that a log that
+    // turns over faster than a snapshot is encoded doesn't keep us waiting.
     const SeqNo reset = hub_.log_.last_reset();
     auto version = hub_.snapshots_.find(std::max(reset, hub_.log_.reuse_floor()), kNoLimit);
     if (version == nullptr && asked_) {
@@ -145,8 +152,8 @@ Subscription::Step Subscription::await_placement(Next& out, MonoTime now) {
                                          0});
   }
   if (hub_.closing_.load()) {
-    return finish(out, ProvisioningError{ErrorCode::ShuttingDown,
-                                         "this sidecar is shutting down", {}, 0});
+    return finish(
+        out, ProvisioningError{ErrorCode::ShuttingDown, "this sidecar is shutting down", {}, 0});
   }
   if (hub_.snapshots_.find(snapshot_min_, kNoLimit) == nullptr) hub_.want_snapshot(snapshot_min_);
   return wait(kWaitSnapshot | kWaitPlacement | kWaitTime, deadline_);
@@ -161,7 +168,8 @@ void Subscription::take(std::shared_ptr<const EncodedSnapshot> version) {
 
 Subscription::Step Subscription::send_chunk(Next& out, MonoTime now) {
   const auto version = version_.lock();
-  if (version == nullptr) return resync();  // a newer one begins with a chunk 0, which discards this
+  if (version == nullptr)
+    return resync();  // a newer one begins with a chunk 0, which discards this
   if (chunk_ == version->chunks.size()) {
     state_ = State::SendLast;
     return Step::Again;
@@ -216,14 +224,16 @@ Subscription::Step Subscription::follow(Next& out, std::size_t max_bytes, MonoTi
   auto read = hub_.log_.read(cursor_, max_bytes);
   switch (read.status) {
     case EventLog::Read::Reset:
-    case EventLog::Read::Evicted: return resync();
+    case EventLog::Read::Evicted:
+      return resync();
     case EventLog::Read::Data:
       out.slices[0] = std::move(read.slice);
       out.slice_count = 1;
       meter_->position.store(cursor_.after.value());
       if (bookmark_due_ && !cursor_.at_reset && bookmark(out.slices[1])) out.slice_count = 2;
       return sent(out, now, cursor_.after.value() - before);
-    case EventLog::Read::AtHead: break;
+    case EventLog::Read::AtHead:
+      break;
   }
   const MonoTime due = last_sent_ + hub_.options_.bookmark_every;
   const bool published = cursor_.after >= hub_.options_.first_seq;  // else nothing to prove yet
@@ -235,8 +245,8 @@ Subscription::Step Subscription::follow(Next& out, std::size_t max_bytes, MonoTi
     return sent(out, now);
   }
   if (closing) {
-    return finish(out, ProvisioningError{ErrorCode::ShuttingDown,
-                                         "this sidecar has shut down in order", {}, 0});
+    return finish(out, ProvisioningError{
+                           ErrorCode::ShuttingDown, "this sidecar has shut down in order", {}, 0});
   }
   return wait(kWaitLog | kWaitTime, due);
 }

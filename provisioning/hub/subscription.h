@@ -1,13 +1,13 @@
-// Subscription: one subscriber's cursor, without a transport. It answers next() with a range of bytes
-// to send, with "nothing, I will wake you", or with the end.
+// Subscription: one subscriber's cursor, without a transport. It answers next() with a range of
+// bytes to send, with "nothing, I will wake you", or with the end.
 //
-// There is no queue behind it: it reads the shared log and the shared snapshots when it is asked, so a
-// slow subscriber costs nothing and one that falls off the log is given a snapshot (SPEC 5).
+// There is no queue behind it: it reads the shared log and the shared snapshots when it is asked,
+// so a slow subscriber costs nothing and one that falls off the log is given a snapshot (SPEC 5).
 //
-// Threads: next() and written() come from one thread at a time, the transport's; close() from any. The
-// Waker is called without any lock held, by the hub's fan-out thread (HubThreads, or whoever calls
-// WatchHub::poll) or by the thread that opened the stream which replaces this one. The hub outlives
-// its subscriptions.
+// Threads: next() and written() come from one thread at a time, the transport's; close() from any.
+// The Waker is called without any lock held, by the hub's fan-out thread (HubThreads, or whoever
+// calls WatchHub::poll) or by the thread that opened the stream which replaces this one. The hub
+// outlives its subscriptions.
 #pragma once
 
 #include <array>
@@ -44,8 +44,8 @@ class Waker {
 struct WatchRequest {
   Bridge bridge = Bridge::Placement;
   std::string consumer_id;
-  Epoch epoch;   // with `after`: where to resume
-  SeqNo after;   // 0: from a snapshot
+  Epoch epoch;  // with `after`: where to resume
+  SeqNo after;  // 0: from a snapshot
   bool acknowledges = false;
 };
 
@@ -147,13 +147,13 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   EventLog::Cursor cursor_;
   std::weak_ptr<const EncodedSnapshot> version_;
   std::size_t chunk_ = 0;
-  SeqNo snapshot_min_;          // one snapshot: at least this one
-  MonoTime deadline_{};         // of OneSnapshotAfterPlacement
+  SeqNo snapshot_min_;   // one snapshot: at least this one
+  MonoTime deadline_{};  // of OneSnapshotAfterPlacement
   MonoTime last_sent_{};
   std::uint8_t wait_for_ = 0;
   MonoTime wait_until_{};
-  bool asked_ = false;          // for a snapshot, since the last one
-  bool bookmark_due_ = false;   // after a resume or a snapshot
+  bool asked_ = false;         // for a snapshot, since the last one
+  bool bookmark_due_ = false;  // after a resume or a snapshot
   std::optional<ProvisioningError> final_error_;
 
   std::atomic<std::uint8_t> waiting_{0};

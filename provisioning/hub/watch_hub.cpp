@@ -91,7 +91,9 @@ Result<std::shared_ptr<Subscription>> WatchHub::subscribe(WatchRequest request,
   if (const auto old = consumers_.open(std::move(opening)); old != nullptr) {
     replaced_.fetch_add(1);
     old->end({ErrorCode::OutOfOrder,
-              "a newer stream of the same consumer on this bridge has replaced this one", {}, 0});
+              "a newer stream of the same consumer on this bridge has replaced this one",
+              {},
+              0});
   }
   placement_changed();
   return added;
@@ -109,8 +111,8 @@ Result<std::shared_ptr<Subscription>> WatchHub::latest_snapshot(
     return fail(ErrorCode::LimitExceeded,
                 "too many calls are already waiting for placement's acknowledgement");
   }
-  const auto kind = waits ? Subscription::Kind::OneSnapshotAfterPlacement
-                          : Subscription::Kind::OneSnapshot;
+  const auto kind =
+      waits ? Subscription::Kind::OneSnapshotAfterPlacement : Subscription::Kind::OneSnapshot;
   std::shared_ptr<Subscription> made(new Subscription(*this, {}, kind, std::move(waker), now));
   made->snapshot_min_ = latest->seq_no;
   made->deadline_ = placement_deadline.value_or(MonoTime{});
@@ -123,9 +125,9 @@ void WatchHub::remove(Subscription& subscription) {
   std::shared_ptr<const List> old;  // its last reference goes where no lock is held
   {
     MutexLock lock(list_mutex_);
-    const auto found =
-        std::find_if(list_->begin(), list_->end(),
-                     [&](const auto& other) { return other.get() == &subscription; });
+    const auto found = std::find_if(list_->begin(), list_->end(), [&](const auto& other) {
+      return other.get() == &subscription;
+    });
     if (found == list_->end()) return;
     auto list = std::make_shared<List>();
     list->reserve(list_->size());
@@ -209,13 +211,12 @@ void WatchHub::tick(MonoTime now) {
     if (since != StreamMeter::kNotWriting && at - since >= options_.write_stall.count()) {
       if (meter.stalled.exchange(true)) continue;
       stalled_.fetch_add(1);
-      const ProvisioningError error{
-          ErrorCode::LimitExceeded,
-          "the consumer took nothing for " +
-              std::to_string(to_ms(options_.write_stall) / 1000) +
-              " s; subscribe again to be brought up to date",
-          {},
-          0};
+      const ProvisioningError error{ErrorCode::LimitExceeded,
+                                    "the consumer took nothing for " +
+                                        std::to_string(to_ms(options_.write_stall) / 1000) +
+                                        " s; subscribe again to be brought up to date",
+                                    {},
+                                    0};
       subscription->end(error);
       subscription->waker_->abandon(error);
       placement_changed();

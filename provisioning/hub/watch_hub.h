@@ -1,9 +1,10 @@
-// WatchHub: the ordered event log, its snapshots, its subscribers and what they acknowledge (SPEC 5, 6).
+// WatchHub: the ordered event log, its snapshots, its subscribers and what they acknowledge (SPEC
+// 5, 6).
 //
 // The writer calls publish() once a step. It costs the encoding of the step's events and one
 // notification, whatever the number of subscribers: waking them is the fan-out thread's work, and
-// encoding snapshots the encoder thread's. Both are run by HubThreads in the daemon; a simulator, which
-// wants no threads, calls poll() instead.
+// encoding snapshots the encoder thread's. Both are run by HubThreads in the daemon; a simulator,
+// which wants no threads, calls poll() instead.
 //
 // Threads: publish() by the one writer; everything else from any thread. The state after a
 // step and the log's end change together, so a snapshot always says which place of the log it is.
@@ -49,11 +50,11 @@ struct HubOptions {
 struct HubStats {
   EventLog::Stats log;
   SnapshotStore::Stats snapshots;
-  std::size_t subscribers = 0;         // open streams, one-snapshot calls included
-  std::uint64_t resyncs = 0;           // streams that fell off the log or met a reset
+  std::size_t subscribers = 0;  // open streams, one-snapshot calls included
+  std::uint64_t resyncs = 0;    // streams that fell off the log or met a reset
   std::uint64_t replaced_streams = 0;
-  std::uint64_t stalled_streams = 0;   // ended by kWriteStall
-  HubTraffic::Totals traffic;          // by bridge
+  std::uint64_t stalled_streams = 0;  // ended by kWriteStall
+  HubTraffic::Totals traffic;         // by bridge
 };
 
 class WatchHub {
@@ -66,18 +67,19 @@ class WatchHub {
 
   // --- the writer ---
 
-  // A step's events, in order and without a gap, and the state after it. Without events `state` keeps
-  // its seq_no and says only what causes no event (time of confirmation, say). Aborts on a gap.
+  // A step's events, in order and without a gap, and the state after it. Without events `state`
+  // keeps its seq_no and says only what causes no event (time of confirmation, say). Aborts on a
+  // gap.
   void publish(std::span<const Event> events, std::shared_ptr<const TopologySnapshot> state);
-  // Graceful end: every stream gets all that was published before and ends with SHUTTING_DOWN; new ones
-  // are refused. The writer may go on publishing (a tick, a late answer); whether a stream still gets
-  // that is left open. Any thread, idempotent. Done when stats().subscribers is 0.
+  // Graceful end: every stream gets all that was published before and ends with SHUTTING_DOWN; new
+  // ones are refused. The writer may go on publishing (a tick, a late answer); whether a stream
+  // still gets that is left open. Any thread, idempotent. Done when stats().subscribers is 0.
   void close();
 
   // --- subscribers ---
 
-  // A stream of everything after (epoch, after), beginning with a snapshot where that place is not in
-  // the log. The stream it replaces ends with OUT_OF_ORDER (ABORTED on the wire).
+  // A stream of everything after (epoch, after), beginning with a snapshot where that place is not
+  // in the log. The stream it replaces ends with OUT_OF_ORDER (ABORTED on the wire).
   // LIMIT_EXCEEDED, SHUTTING_DOWN. NO_SNAPSHOT comes from next().
   Result<std::shared_ptr<Subscription>> subscribe(WatchRequest request,
                                                   std::shared_ptr<Waker> waker, MonoTime now);

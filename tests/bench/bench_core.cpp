@@ -1,5 +1,5 @@
-// What a change costs: a one-member change in clusters of 1,000 and 100,000; a failover from its decision to the
-// last of 100 consumers; start to ready and idle memory of the real rollcalld.
+// What a change costs: a one-member change in clusters of 1,000 and 100,000; a failover from its
+// decision to the last of 100 consumers; start to ready and idle memory of the real rollcalld.
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
@@ -35,8 +35,8 @@ double percentile(std::vector<double> values, double p) {
   return values[static_cast<std::size_t>(p * static_cast<double>(values.size() - 1))];
 }
 
-// One member of `count` changes its weight, again and again. Measured: the core's step, encoding and
-// appending its events; not the provider's thread, which prepared the new view.
+// One member of `count` changes its weight, again and again. Measured: the core's step, encoding
+// and appending its events; not the provider's thread, which prepared the new view.
 Row one_member_change(std::size_t count, int changes) {
   MemberMap view = sample_members(count);
   CoreDriver driver({"consul"}, view);
@@ -72,8 +72,9 @@ Row snapshot_encoding(std::size_t count, int rounds) {
     bytes = 0;
     for (const auto& chunk : chunks) bytes += chunk.size();
   }
-  return {"snapshot encoded, " + std::to_string(count) + " members",
-          {{"median ms", percentile(ms, 0.5), 2}, {"MiB", static_cast<double>(bytes) / (1 << 20), 2}}};
+  return {
+      "snapshot encoded, " + std::to_string(count) + " members",
+      {{"median ms", percentile(ms, 0.5), 2}, {"MiB", static_cast<double>(bytes) / (1 << 20), 2}}};
 }
 
 // Counts provider_changed events; one a consumer and failover.
@@ -107,8 +108,8 @@ class Watcher final : public grpc::ClientReadReactor<v1::WatchBatch> {
   bool caught_up_ = false;
 };
 
-// The active provider's stream ends; another with the same members takes over. Measured from before the
-// core's step to the moment when the last of the consumers has parsed provider_changed.
+// The active provider's stream ends; another with the same members takes over. Measured from before
+// the core's step to the moment when the last of the consumers has parsed provider_changed.
 Row failover(std::size_t members, int consumers, int rounds) {
   std::string directory = std::filesystem::temp_directory_path() / "rollcall-bench-XXXXXX";
   if (::mkdtemp(directory.data()) == nullptr) std::exit(1);
@@ -185,8 +186,8 @@ std::optional<Row> daemon(const std::string& program, int runs) {
 }
 
 int run(int argc, char** argv) {
-  const Options options = parse_options(
-      argc, argv, "One-member changes, failover, start and idle memory of Rollcall.");
+  const Options options =
+      parse_options(argc, argv, "One-member changes, failover, start and idle memory of Rollcall.");
   Report report("bench_core");
   const int changes = options.quick ? 2000 : 50'000;
   report.add(one_member_change(1000, changes));
@@ -198,9 +199,10 @@ int run(int argc, char** argv) {
   const auto daemon_row = daemon(program, options.quick ? 1 : 5);
   report.add(failover(1000, 100, options.quick ? 5 : 50));
   if (daemon_row) report.add(*daemon_row);
-  report.note("Change: the core's step, encoding and appending, on the writer's thread. Failover: from "
-              "before the step that decides it\nuntil the last consumer has parsed provider_changed; "
-              "clients in the same process. Memory: /proc/PID/status, 2 s after it was ready.");
+  report.note(
+      "Change: the core's step, encoding and appending, on the writer's thread. Failover: from "
+      "before the step that decides it\nuntil the last consumer has parsed provider_changed; "
+      "clients in the same process. Memory: /proc/PID/status, 2 s after it was ready.");
   report.print();
   return options.json_file.empty() || report.write_json(options.json_file) ? 0 : 1;
 }

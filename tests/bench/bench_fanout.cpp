@@ -1,11 +1,11 @@
-// Deliveries per second and the server's processor time: the real hub and bridge beside a bare gRPC loop that
-// writes the same batches to the same number of streams, in one run.
+// Deliveries per second and the server's processor time: the real hub and bridge beside a bare gRPC
+// loop that writes the same batches to the same number of streams, in one run.
 //
-// "backlog": the subscribers stand at the end of the log, then all events appear in one step: how fast are they
-// written? Both sides have their bytes ready, so the ratio is what cursors, wake-ups and references cost.
-// "live": events are published a few at a time, as fast as the slowest subscriber follows, and the hub forms the
-// batches; encoding is part of it. The bare loop then writes messages of that mean size, prepared before, while the
-// same events are encoded beside it.
+// "backlog": the subscribers stand at the end of the log, then all events appear in one step: how
+// fast are they written? Both sides have their bytes ready, so the ratio is what cursors, wake-ups
+// and references cost. "live": events are published a few at a time, as fast as the slowest
+// subscriber follows, and the hub forms the batches; encoding is part of it. The bare loop then
+// writes messages of that mean size, prepared before, while the same events are encoded beside it.
 //
 // The two take turns, the order changes from round to round, and the medians are compared.
 #include <sys/resource.h>
@@ -63,23 +63,29 @@ class Bench {
 
   Measured hub(const Case& c) {
     HubServer server(socket(), c.batch_bytes, kLogBytes);
-    if (!c.live) return run(c, server, [&] { server.publish(c.events); }, [] {});
-    return run(c, server, [] {}, [&] {
-      for (std::size_t sent = 0; sent < c.events; sent += kLiveStep) {
-        server.publish(kLiveStep);
-        while (sent % (kLiveWindow / 8) == 0 && server.slowest_lag() > kLiveWindow) {
-          std::this_thread::yield();
-        }
-      }
-    });
+    if (!c.live)
+      return run(
+          c, server, [&] { server.publish(c.events); }, [] {});
+    return run(
+        c, server, [] {},
+        [&] {
+          for (std::size_t sent = 0; sent < c.events; sent += kLiveStep) {
+            server.publish(kLiveStep);
+            while (sent % (kLiveWindow / 8) == 0 && server.slowest_lag() > kLiveWindow) {
+              std::this_thread::yield();
+            }
+          }
+        });
   }
   Measured bare(const Case& c, std::size_t batch_bytes) {
     BareServer server(socket(), prepared_batches(c.events, batch_bytes));
-    return run(c, server, [] {}, [&] {
-      server.go();
-      // What is published live has to be encoded by somebody: here for its own sake.
-      if (c.live) prepared_batches(c.events, batch_bytes);
-    });
+    return run(
+        c, server, [] {},
+        [&] {
+          server.go();
+          // What is published live has to be encoded by somebody: here for its own sake.
+          if (c.live) prepared_batches(c.events, batch_bytes);
+        });
   }
 
  private:

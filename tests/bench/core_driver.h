@@ -1,4 +1,5 @@
-// The real core and hub, driven without threads or backends: providers that answer when the benchmark says so.
+// The real core and hub, driven without threads or backends: providers that answer when the
+// benchmark says so.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,8 @@ class CoreDriver {
   // Providers in order of priority; all of them have answered with `members` when it returns.
   CoreDriver(const std::vector<std::string>& providers, MemberMap members);
 
-  // What the writer thread does with one input: the step, then the step's events and state to the hub.
+  // What the writer thread does with one input: the step, then the step's events and state to the
+  // hub.
   void step(const Input& input);
   Input answer(const std::string& provider, const MemberMap& view) const;
   Input termination(const std::string& provider) const;

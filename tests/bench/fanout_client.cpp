@@ -109,8 +109,7 @@ std::unique_ptr<Open> open_streams(std::size_t streams, std::size_t connections,
       open = open_streams(streams, connections, address, epoch, after, bytes);
       std::unique_lock lock(open->run.mutex);
       open->run.changed.wait(lock, [&] { return open->run.missing == 0; });
-      std::fprintf(out, "done %llu\n",
-                   static_cast<unsigned long long>(open->run.messages.load()));
+      std::fprintf(out, "done %llu\n", static_cast<unsigned long long>(open->run.messages.load()));
       std::fflush(out);
     } else if (open != nullptr) {
       for (auto& subscriber : open->subscribers) subscriber->cancel();

@@ -1,5 +1,5 @@
-// The subscribers of bench_fanout, in a process of their own, so that the server's processor time is the
-// server's alone. They count bytes and parse nothing: the client is not what is measured.
+// The subscribers of bench_fanout, in a process of their own, so that the server's processor time
+// is the server's alone. They count bytes and parse nothing: the client is not what is measured.
 //
 // The server's process writes commands to its standard input stand-in (a pipe) and reads answers:
 //   open N CONNECTIONS ADDRESS BYTES   → (streams open) … done MESSAGES  when each has BYTES

@@ -93,7 +93,8 @@ std::vector<grpc::ByteBuffer> prepared_batches(std::size_t events, std::size_t b
   return batches;
 }
 
-// --- the hub -----------------------------------------------------------------------------------------
+// --- the hub
+// -----------------------------------------------------------------------------------------
 
 HubServer::HubServer(const std::string& socket, std::size_t max_batch_bytes, std::size_t log_bytes)
     : hub_(hub_options(log_bytes), events_, snapshots_),
@@ -138,7 +139,8 @@ std::uint64_t HubServer::slowest_lag() const {
   return slowest;
 }
 
-// --- the bare loop -----------------------------------------------------------------------------------
+// --- the bare loop
+// -----------------------------------------------------------------------------------
 
 class BareServer::Writer final : public ByteStream {
  public:

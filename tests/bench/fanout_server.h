@@ -1,5 +1,5 @@
-// The two servers of bench_fanout: the real hub with its bridge, and the bare loop that a server which
-// only writes the same batches would be.
+// The two servers of bench_fanout: the real hub with its bridge, and the bare loop that a server
+// which only writes the same batches would be.
 #pragma once
 
 #include <atomic>

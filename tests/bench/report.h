@@ -1,4 +1,5 @@
-// What every benchmark program prints: a table for people, and with --json FILE its figures for programs.
+// What every benchmark program prints: a table for people, and with --json FILE its figures for
+// programs.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// A real server in this process: hub, its threads, the three bridges, a Unix socket in a directory of its
-// own, and clients that speak the generated API.
+// A real server in this process: hub, its threads, the three bridges, a Unix socket in a directory
+// of its own, and clients that speak the generated API.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -95,8 +95,8 @@ v1::ErrorDetail detail_of(const grpc::Status& status);
 
 // Reads events until one is at or beyond `last`; checks that they follow one another.
 struct Reader {
-  std::vector<v1::ClusterEvent> events;    // log entries
-  std::vector<v1::ClusterEvent> chunks;    // of snapshots
+  std::vector<v1::ClusterEvent> events;  // log entries
+  std::vector<v1::ClusterEvent> chunks;  // of snapshots
   std::vector<v1::ClusterEvent> bookmarks;
   std::uint64_t position = 0;
   template <class Stream>

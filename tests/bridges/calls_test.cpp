@@ -1,4 +1,5 @@
-// The calls beside Watch: snapshots on demand, acknowledgements, ownership, reports; health and reflection.
+// The calls beside Watch: snapshots on demand, acknowledgements, ownership, reports; health and
+// reflection.
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
@@ -204,13 +205,15 @@ TEST(Calls, R4_2_R4_4_ReportsAreHandedToTheWriter) {
   EXPECT_EQ(detail_of(status).total_problems(), 2u);
 }
 
-// --- what every gRPC server has: health and reflection, spoken in plain bytes -------------------------
+// --- what every gRPC server has: health and reflection, spoken in plain bytes
+// -------------------------
 
 std::string text_of(const grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
   EXPECT_TRUE(buffer.Dump(&slices).ok());
   std::string text;
-  for (const auto& slice : slices) text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  for (const auto& slice : slices)
+    text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
   return text;
 }
 

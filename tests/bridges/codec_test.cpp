@@ -77,7 +77,9 @@ Event random_event(std::mt19937_64& random) {
       event.body = delta;
       break;
     }
-    case 1: event.body = event::Reset{random(), provider}; break;
+    case 1:
+      event.body = event::Reset{random(), provider};
+      break;
     case 2:
       event.body = event::RemoteTopology{static_cast<RemoteKind>(1 + random() % 4),
                                          random_member(random), provider};
@@ -91,9 +93,9 @@ Event random_event(std::mt19937_64& random) {
                                            static_cast<ErrorCode>(1 + random() % 20)};
       break;
     case 5:
-      event.body = event::AvailabilityChanged{static_cast<Availability>(1 + random() % 4),
-                                              random_text(random, 80), random() % 2 == 0,
-                                              random() % 2 == 0};
+      event.body =
+          event::AvailabilityChanged{static_cast<Availability>(1 + random() % 4),
+                                     random_text(random, 80), random() % 2 == 0, random() % 2 == 0};
       break;
     case 6:
       event.body = event::HealthWarning{provider, static_cast<HealthState>(1 + random() % 3),
@@ -174,10 +176,10 @@ TEST(Codec, EnumsKeepTheirNames) {
                      "REMOTE_KIND_"),
               to_string(static_cast<RemoteKind>(i)));
     event.body = event::ProviderChanged{{}, {}, static_cast<FailoverReason>(i)};
-    EXPECT_EQ(suffix(v1::FailoverReason_Name(
-                         parsed(encode(event)).events(0).provider_changed().reason()),
-                     "FAILOVER_REASON_"),
-              to_string(static_cast<FailoverReason>(i)));
+    EXPECT_EQ(
+        suffix(v1::FailoverReason_Name(parsed(encode(event)).events(0).provider_changed().reason()),
+               "FAILOVER_REASON_"),
+        to_string(static_cast<FailoverReason>(i)));
     event.body = event::HealthWarning{{}, HealthState::Healthy, static_cast<Advice>(i)};
     EXPECT_EQ(suffix(v1::Advice_Name(parsed(encode(event)).events(0).health_warning().advice()),
                      "ADVICE_"),
@@ -190,7 +192,10 @@ TEST(Codec, EnumsKeepTheirNames) {
 }
 
 TEST(Codec, TheCoreNamesAnErrorOfATerminatedStream) {
-  Event event{SeqNo(1), Epoch(1), 0, {},
+  Event event{SeqNo(1),
+              Epoch(1),
+              0,
+              {},
               event::StreamTerminated{ProviderId("p"), false, ErrorCode::AuthFailed}};
   EXPECT_EQ(parsed(encode(event)).events(0).stream_terminated().code(), "AUTH_FAILED");
   event.body = event::StreamTerminated{ProviderId("p"), true, ErrorCode::AuthFailed};
@@ -260,15 +265,14 @@ TEST(Codec, ASnapshotIsChunksOfAtMostOneMebibyteAndALastOne) {
   auto leases = std::make_shared<LeaseTable>();
   for (int i = 0; i < 3000; ++i) {
     const std::string partition = "p" + std::to_string(i);
-    (*leases)[partition] =
-        Lease{partition, NodeId("node-1"), 7, 0, std::string(900, 'm')};
+    (*leases)[partition] = Lease{partition, NodeId("node-1"), 7, 0, std::string(900, 'm')};
   }
   snapshot.leases = leases;
   const ProtoSnapshotEncoder encoder;
   auto chunks = encoder.encode_chunks(snapshot, limits::kMaxChunkBytes);
   ASSERT_GT(chunks.size(), 5u);
-  chunks.push_back(encoder.encode_last_chunk(
-      snapshot, static_cast<std::uint32_t>(chunks.size()), std::chrono::milliseconds(2500)));
+  chunks.push_back(encoder.encode_last_chunk(snapshot, static_cast<std::uint32_t>(chunks.size()),
+                                             std::chrono::milliseconds(2500)));
   std::vector<std::string> ids;
   std::size_t lease_count = 0;
   for (std::size_t i = 0; i < chunks.size(); ++i) {

@@ -33,9 +33,8 @@ TEST(StatusDetail, R5_5_EveryCodeHasAGrpcCodeAndKeepsItsName) {
 TEST(StatusDetail, ManyLongProblemsStayBelowFourKibibytesAndAreCounted) {
   ProvisioningError error{ErrorCode::InvalidConfig, std::string(5000, 'm'), {}, 500};
   for (int i = 0; i < 32; ++i) {
-    error.problems.push_back(
-        {"providers[" + std::to_string(i) + "]." + std::string(400, 'f'), std::string(500, '\x01'),
-         std::string(900, 'e')});
+    error.problems.push_back({"providers[" + std::to_string(i) + "]." + std::string(400, 'f'),
+                              std::string(500, '\x01'), std::string(900, 'e')});
   }
   const auto status = to_status(error);
   EXPECT_LT(status.error_details().size(), limits::kMaxErrorDetailBytes);
@@ -48,8 +47,8 @@ TEST(StatusDetail, ManyLongProblemsStayBelowFourKibibytesAndAreCounted) {
 }
 
 TEST(StatusDetail, TextThatIsNotUtf8IsMadePrintable) {
-  const auto status = to_status(
-      {ErrorCode::MalformedResponse, "bad \xff byte\n", {{"f\xfe", "v", "e"}}, 0});
+  const auto status =
+      to_status({ErrorCode::MalformedResponse, "bad \xff byte\n", {{"f\xfe", "v", "e"}}, 0});
   const auto detail = unwrap(status);
   EXPECT_EQ(detail.message().find('\n'), std::string::npos);
   EXPECT_EQ(detail.problems_size(), 1);

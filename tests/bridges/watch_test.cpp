@@ -162,7 +162,7 @@ TEST(Watch, AConsumerThatReadsNothingForThirtySecondsLosesItsStream) {
   auto stream = stub->Watch(&context, watch_request("stalled", seq(1)));
   Reader reader;
   v1::WatchBatch batch;
-  ASSERT_TRUE(stream->Read(&batch));  // the bookmark
+  ASSERT_TRUE(stream->Read(&batch));                       // the bookmark
   for (int i = 0; i < 300; ++i) server.publish(10, 1000);  // 3 MB: more than any window
   // Its writes stop moving: the position stays where it is while nothing is read.
   until([&] { return server.hub.consumers().at(0).position > seq(1); });

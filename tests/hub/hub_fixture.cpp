@@ -217,8 +217,8 @@ void Stream::drain(TestHub& hub, std::size_t max_bytes) {
 Stream open_stream(TestHub& hub, std::string id, Epoch epoch, SeqNo after, Bridge bridge,
                    bool acknowledges) {
   Stream stream;
-  auto opened = hub.hub.subscribe({bridge, std::move(id), epoch, after, acknowledges},
-                                  stream.waker, hub.now);
+  auto opened =
+      hub.hub.subscribe({bridge, std::move(id), epoch, after, acknowledges}, stream.waker, hub.now);
   EXPECT_TRUE(opened.has_value());
   if (opened) stream.sub = *opened;
   if (epoch == kEpoch && after.value() != 0) stream.consumer.start_at(after);

@@ -1,5 +1,5 @@
-// Encoders whose bytes are easy to check, and a consumer that believes nothing: what the hub's tests
-// share.
+// Encoders whose bytes are easy to check, and a consumer that believes nothing: what the hub's
+// tests share.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -76,7 +76,7 @@ class Consumer {
   std::uint64_t hash() const { return hash_; }
   std::size_t events() const { return events_; }
   std::size_t snapshots() const { return snapshots_; }  // complete ones
-  std::size_t starts() const { return starts_; }  // chunks 0
+  std::size_t starts() const { return starts_; }        // chunks 0
   std::size_t bookmarks() const { return bookmarks_; }
   // Whether it holds a consistent copy, with no snapshot due or half received.
   bool whole() const { return !needs_snapshot_ && !unfinished_.has_value(); }

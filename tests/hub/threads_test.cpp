@@ -66,8 +66,8 @@ void follow(ThreadedHub& h, std::string id, std::uint64_t seed, SeqNo* end) {
   for (;;) {
     const auto waker = std::make_shared<BlockingWaker>();
     const SeqNo after = consumer.whole() ? consumer.position() : SeqNo(0);
-    auto sub = h.hub.hub.subscribe({Bridge::Placement, id, kEpoch, after, true}, waker,
-                                   h.clock.now());
+    auto sub =
+        h.hub.hub.subscribe({Bridge::Placement, id, kEpoch, after, true}, waker, h.clock.now());
     if (!sub) {
       ASSERT_EQ(sub.error().code, ErrorCode::ShuttingDown);
       break;
@@ -167,8 +167,9 @@ TEST(HubThreads, ManyThatArriveTogetherShareOneSnapshot) {
   EXPECT_EQ(h.hub.hub.stats().snapshots.encoded, 1u);
 }
 
-// The writer publishes the moment everyone has the event before, which is when they look for the last time
-// and fall asleep. The clock stands still: no bookmark comes to wake whom a publication did not.
+// The writer publishes the moment everyone has the event before, which is when they look for the
+// last time and fall asleep. The clock stands still: no bookmark comes to wake whom a publication
+// did not.
 TEST(HubThreads, NoWakeUpIsLost) {
   constexpr std::uint64_t kEvents = 5000;
   constexpr std::uint64_t kReaders = 2;
@@ -215,8 +216,8 @@ TEST(HubThreads, R3_1_TheBarrierHoldsWhileEverythingMoves) {
   std::atomic<std::uint64_t> acknowledged{0};
   std::thread placement([&] {
     const auto waker = std::make_shared<BlockingWaker>();
-    auto sub = *h.hub.hub.subscribe({Bridge::Placement, "p", kEpoch, seq(1), true}, waker,
-                                    h.clock.now());
+    auto sub =
+        *h.hub.hub.subscribe({Bridge::Placement, "p", kEpoch, seq(1), true}, waker, h.clock.now());
     Consumer consumer;
     consumer.start_at(seq(1));
     for (;;) {

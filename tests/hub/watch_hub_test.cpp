@@ -1,4 +1,5 @@
-// What a subscriber gets, without threads: the test says when time passes and when the hub's work is done.
+// What a subscriber gets, without threads: the test says when time passes and when the hub's work
+// is done.
 #include "provisioning/hub/watch_hub.h"
 
 #include <gtest/gtest.h>
@@ -377,8 +378,8 @@ TEST(WatchHub, OneSnapshotIsAtLeastAsNewAsTheCallAndEndsInOrder) {
   EXPECT_FALSE(once.end.has_value()) << "no error";
 }
 
-// Whatever the order of publishing, reading, stalling, reconnecting and time passing: consumers that
-// apply what they get as SPEC 5 says end where the hub ends.
+// Whatever the order of publishing, reading, stalling, reconnecting and time passing: consumers
+// that apply what they get as SPEC 5 says end where the hub ends.
 TEST(WatchHub, ConsumersConvergeForManySeeds) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -392,13 +393,21 @@ TEST(WatchHub, ConsumersConvergeForManySeeds) {
     for (int i = 0; i < 6; ++i) streams.push_back(open_stream(hub, std::to_string(i)));
     for (int step = 0; step < 400; ++step) {
       switch (random() % 8) {
-        case 0: hub.publish(random() % 6, random() % 200); break;
-        case 1: hub.publish(1 + random() % 3); break;
+        case 0:
+          hub.publish(random() % 6, random() % 200);
+          break;
+        case 1:
+          hub.publish(1 + random() % 3);
+          break;
         case 2:
           if (random() % 10 == 0) hub.publish_reset();
           break;
-        case 3: hub.tick_to(hub.now.time_since_epoch() + milliseconds(random() % 3000)); break;
-        case 4: hub.hub.poll(hub.now); break;
+        case 3:
+          hub.tick_to(hub.now.time_since_epoch() + milliseconds(random() % 3000));
+          break;
+        case 4:
+          hub.hub.poll(hub.now);
+          break;
         case 5: {  // the connection breaks; the consumer goes on from where it was
           const std::size_t i = random() % streams.size();
           streams[i].sub->close();

@@ -17,21 +17,30 @@ std::uint64_t random_bits() {
   return bits;
 }
 
-// A wall clock that went back makes a block live longer, never shorter than it was meant to be.
-void set_monotonic_expiry(BlockTable& blocks, const Clock& clock) {
+// What is left of each block's life. A wall clock that went back makes it longer, but never longer
+// than a block made now would have; one that is far ahead ends it at once.
+void set_monotonic_expiry(BlockTable& blocks, const Clock& clock, Duration lifetime) {
   const MonoTime now = clock.now();
   const WallTime wall = clock.wall_now();
-  for (auto& [id, block] : blocks) block.expires_mono = now + Duration(block.expires_at - wall);
+  const auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(lifetime);
+  for (auto& [id, block] : blocks) {
+    // Compared in milliseconds: what a file may hold does not fit into nanoseconds.
+    const bool over = block.expires_at <= wall;
+    const bool far = !over && block.expires_at - longest > wall;
+    block.expires_mono = now + (over  ? Duration::zero()
+                                : far ? lifetime
+                                      : Duration(block.expires_at - wall));
+  }
 }
 
 }  // namespace
 
-Result<BootState> read_boot_state(StateFiles& files, const Clock& clock) {
+Result<BootState> read_boot_state(StateFiles& files, const Clock& clock, Duration block_lifetime) {
   BootState state;
   auto blocks = files.load_blocks();
   if (!blocks) return tl::unexpected(std::move(blocks.error()));
   state.blocks = std::move(*blocks);
-  set_monotonic_expiry(state.blocks, clock);
+  set_monotonic_expiry(state.blocks, clock, block_lifetime);
 
   auto held = files.load_holds();
   if (!held) return tl::unexpected(std::move(held.error()));

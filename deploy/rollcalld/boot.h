@@ -25,7 +25,8 @@ struct BootState {
   std::optional<CachedTopology> cached;
 };
 
-// STORE_CORRUPTED and STORE_IO name the file and the command that recovers.
-Result<BootState> read_boot_state(StateFiles& files, const Clock& clock);
+// STORE_CORRUPTED and STORE_IO name the file and the command that recovers. No block lives longer
+// than `block_lifetime` from now, whatever the wall clock was when it was written.
+Result<BootState> read_boot_state(StateFiles& files, const Clock& clock, Duration block_lifetime);
 
 }  // namespace rollcall

@@ -54,7 +54,7 @@ Result<void> ControlPlane::open_state() {
   if (!directory) return tl::unexpected(std::move(directory.error()));
   directory_.emplace(std::move(*directory));
   state_ = std::make_unique<StateFiles>(files_, directory_->path());
-  auto boot = read_boot_state(*state_, clock_);
+  auto boot = read_boot_state(*state_, clock_, config_.failover.block_lifetime);
   if (!boot) return tl::unexpected(std::move(boot.error()));
   boot_ = std::move(*boot);
   return {};
@@ -145,15 +145,33 @@ void ControlPlane::providers_changed(const std::vector<AcceptedProvider>& accept
   telemetry_.tell(OperatorNotice::Level::Info, "providers_changed", {}, std::nullopt,
                   "revision " + std::to_string(revision.value()) + ", " +
                       std::to_string(accepted.size()) + " providers");
-  service_->set_providers(std::move(*entries), release_holds, nullptr);
+  std::optional<FailoverPolicy> policy;
+  {
+    std::lock_guard lock(reload_mutex_);
+    if (reload_ && reload_->thread == std::this_thread::get_id()) {
+      policy = reload_->policy;
+      reload_->handed_over = true;
+    }
+  }
+  service_->set_providers(std::move(*entries), release_holds, nullptr, std::move(policy));
 }
 
 Result<void> ControlPlane::reload(Config wanted) {
   if (auto ok = check_reload(config_, wanted); !ok) return ok;
+  {
+    std::lock_guard lock(reload_mutex_);
+    reload_ = Reload{std::this_thread::get_id(), wanted.failover, false};
+  }
   // The only part that can fail comes first; what follows cannot.
-  if (auto applied = apply_providers(wanted, ProviderRegistry::When::Reload); !applied)
-    return tl::unexpected(std::move(applied.error()));
-  service_->submit(input::PolicyChanged{wanted.failover}, nullptr);
+  auto applied = apply_providers(wanted, ProviderRegistry::When::Reload);
+  bool handed_over = false;
+  {
+    std::lock_guard lock(reload_mutex_);
+    handed_over = reload_->handed_over;
+    reload_.reset();
+  }
+  if (!applied) return tl::unexpected(std::move(applied.error()));
+  if (!handed_over) service_->set_policy(wanted.failover);
   logger_.set_level(wanted.log.level);
   logger_.set_format(wanted.log.format);
   config_ = std::move(wanted);

@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "bridges/codec/event_codec.h"
 #include "core/error.h"
@@ -75,7 +77,17 @@ class ControlPlane {
                          const std::vector<ProviderId>& release_holds);
   Result<RegistryChange> apply_providers(const Config& wanted, ProviderRegistry::When when);
 
+  // A reload's policy goes into the same step as its providers, which the registry hands over on
+  // the reloading thread.
+  struct Reload {
+    std::thread::id thread;
+    FailoverPolicy policy;
+    bool handed_over = false;
+  };
+
   Config config_;  // main thread
+  std::mutex reload_mutex_;
+  std::optional<Reload> reload_;  // guarded by reload_mutex_; while one is under way
   LineLogger& logger_;
   RealClock clock_;
   const MonoTime started_;

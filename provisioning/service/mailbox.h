@@ -42,6 +42,7 @@ struct ToCore {
 struct SetProviders {
   std::vector<ProviderEntry> entries;
   std::vector<ProviderId> release_holds;
+  std::optional<FailoverPolicy> policy;  // of a reload: with the providers, in one step
   std::function<void()> done;
 };
 // The thread of this stream never came back: another object takes the provider's place.

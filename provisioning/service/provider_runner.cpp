@@ -144,15 +144,19 @@ bool ProviderRunner::handle(ProviderEvent event) {
   if (auto* snapshot = std::get_if<SnapshotAnswer>(&event)) {
     Result<void> applied = view_.apply(*snapshot);
     if (applied) lineage_ = snapshot->lineage;
+    heard_ = applied ? Heard::Snapshot : Heard::Refused;
     handle_answer(std::move(applied), std::move(snapshot->backend_index), snapshot->times, go_on);
   } else if (auto* change = std::get_if<ChangeAnswer>(&event)) {
-    handle_answer(view_.apply(*change), std::move(change->backend_index), change->times, go_on);
+    Result<void> applied = follows_snapshot();
+    if (applied) applied = view_.apply(*change);
+    if (!applied) {
+      // What it changed is lost, and the stream does not know: only a new one can tell it again.
+      terminate({false, applied.error().code, std::move(applied.error().message)});
+      return false;
+    }
+    handle_answer({}, std::move(change->backend_index), change->times, go_on);
   } else if (auto* unchanged = std::get_if<UnchangedAnswer>(&event)) {
-    Result<void> known =
-        view_.has_snapshot()
-            ? Result<void>{}
-            : fail(ErrorCode::MalformedResponse, "the stream attested before its first snapshot");
-    handle_answer(std::move(known), backend_index_, unchanged->times, go_on);
+    handle_answer(follows_snapshot(), backend_index_, unchanged->times, go_on);
   } else if (auto* failed = std::get_if<FailedAnswer>(&event)) {
     go_on = handle_failure(failed->code, std::move(failed->detail));
   } else {
@@ -160,6 +164,20 @@ bool ProviderRunner::handle(ProviderEvent event) {
     go_on = false;
   }
   return go_on;
+}
+
+// Whether what the stream says next builds on an answer that was taken: an attestation of a refused
+// one must not count as a sign of life (SPEC 3).
+Result<void> ProviderRunner::follows_snapshot() const {
+  switch (heard_) {
+    case Heard::Snapshot:
+      return {};
+    case Heard::Nothing:
+      return fail(ErrorCode::MalformedResponse, "the stream attested before its first snapshot");
+    case Heard::Refused:
+      break;
+  }
+  return fail(ErrorCode::MalformedResponse, "the answer that this one builds on was refused");
 }
 
 void ProviderRunner::handle_answer(Result<void> applied, std::string backend_index,

@@ -64,6 +64,7 @@ class ProviderRunner : public std::enable_shared_from_this<ProviderRunner> {
   // False: the stream is over.
   bool handle(ProviderEvent event);
   bool handle_failure(ErrorCode code, std::string detail);
+  Result<void> follows_snapshot() const;
   void handle_answer(Result<void> applied, std::string backend_index, const AnswerTimes& times,
                      bool& go_on);
   void terminate(Terminated terminated);
@@ -76,6 +77,9 @@ class ProviderRunner : public std::enable_shared_from_this<ProviderRunner> {
   ProviderView view_;          // provider thread only
   std::string backend_index_;  // provider thread only
   std::uint64_t lineage_ = 0;  // provider thread only
+  // The newest whole answer; provider thread only.
+  enum class Heard : std::uint8_t { Nothing, Refused, Snapshot };
+  Heard heard_ = Heard::Nothing;
 
   mutable std::mutex mutex_;  // guards everything below; held for a few instructions only
   std::condition_variable changed_;

@@ -112,9 +112,14 @@ void ProvisioningService::submit(Input input, CoreReply reply) {
 
 void ProvisioningService::set_providers(std::vector<ProviderEntry> entries,
                                         std::vector<ProviderId> release_holds,
-                                        std::function<void()> done) {
-  mailbox_->post_internal(
-      command::SetProviders{std::move(entries), std::move(release_holds), std::move(done)});
+                                        std::function<void()> done,
+                                        std::optional<FailoverPolicy> policy) {
+  mailbox_->post_internal(command::SetProviders{std::move(entries), std::move(release_holds),
+                                                std::move(policy), std::move(done)});
+}
+
+void ProvisioningService::set_policy(FailoverPolicy policy) {
+  mailbox_->post_internal(command::ToCore{input::PolicyChanged{std::move(policy)}, nullptr});
 }
 
 Result<ServiceStatus> ProvisioningService::status(Duration at_most) {
@@ -195,8 +200,12 @@ void ProvisioningService::answered(ProviderReport report) {
   deps_.telemetry->reported(report);
   std::optional<MonoTime> complete;
   if (report.answer) complete = report.answer->times.complete;
+  const bool over = report.terminated.has_value();
+  const ProviderId provider = report.provider;
+  const StreamGeneration generation = report.generation;
   const SeqNo before = core_.snapshot().seq_no;
   step(input::Answered{std::move(report)});
+  if (over) retire(provider, generation);
   if (complete && core_.snapshot().seq_no != before)
     deps_.telemetry->metrics().snapshot_latency(deps_.clock->now() - *complete);
 }
@@ -217,6 +226,7 @@ void ProvisioningService::handle(command::ToCore& command) {
 void ProvisioningService::handle(command::SetProviders& command) {
   input::ProvidersChanged changed;
   changed.release_holds = std::move(command.release_holds);
+  changed.policy = std::move(command.policy);
   for (const ProviderEntry& e : command.entries) changed.providers.push_back(e.spec);
   install(std::move(command.entries));
   step(std::move(changed));
@@ -293,11 +303,14 @@ void ProvisioningService::carry_out(effect::StartStream& e) {
   slot.running = true;
 }
 
-void ProvisioningService::carry_out(effect::StopStream& e) {
-  auto at = slots_.find(e.provider);
+void ProvisioningService::carry_out(effect::StopStream& e) { retire(e.provider, e.generation); }
+
+// Nothing to do if another stream has taken its place.
+void ProvisioningService::retire(const ProviderId& id, StreamGeneration generation) {
+  auto at = slots_.find(id);
   if (at == slots_.end()) return;
   Slot& slot = at->second;
-  if (!slot.running || slot.runner->generation() != e.generation) return;
+  if (!slot.running || slot.runner->generation() != generation) return;
   slot.runner->request_stop();
   reaper_.retire(slot.runner);
   slot.running = false;

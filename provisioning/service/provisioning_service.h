@@ -72,9 +72,12 @@ class ProvisioningService final : public ConsumerCommands {
 
   // One request to the core; the service gives it its RequestId. `reply` is called exactly once.
   void submit(Input input, CoreReply reply);
-  // The whole accepted set, in the order of the calls. `done` may be null.
+  // The whole accepted set, in the order of the calls, and with it the policy of a reload that
+  // changed both (R5.4: one step). `done` may be null. Never refused, as set_policy().
   void set_providers(std::vector<ProviderEntry> entries, std::vector<ProviderId> release_holds,
-                     std::function<void()> done);
+                     std::function<void()> done,
+                     std::optional<FailoverPolicy> policy = std::nullopt);
+  void set_policy(FailoverPolicy policy);
 
   // Waits, at most so long: TIMEOUT, SHUTTING_DOWN, LIMIT_EXCEEDED. Not from the service thread.
   Result<ServiceStatus> status(Duration at_most);
@@ -122,6 +125,7 @@ class ProvisioningService final : public ConsumerCommands {
   void carry_out(effect::Reply& e);
   void carry_out(effect::Notice& e);
 
+  void retire(const ProviderId& id, StreamGeneration generation);
   void refuse_stream(const ProviderId& id, StreamGeneration generation, ErrorCode code,
                      std::string reason);
   void install(std::vector<ProviderEntry> entries);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "tests/daemon/recording_consumer.h"
 
@@ -230,6 +231,26 @@ TEST_F(Admin, KindsAreDescribed) {
     EXPECT_FALSE(k.summary().empty());
   }
   EXPECT_EQ(names, (std::vector<std::string>{"consul", "file", "in-memory"}));
+}
+
+TEST_F(Admin, ACallThatComesTooLateIsATimeout) {
+  const client::AdminClient hasty(daemon_.channel(), std::chrono::milliseconds(0));
+  const auto late = hasty.get_status();
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::Timeout);
+  EXPECT_TRUE(daemon_.admin().get_status());
+}
+
+TEST_F(Admin, ADrainEndsTheOperatorsStream) {
+  std::thread drain;
+  const auto ended = daemon_.admin().watch_events(256, [&](const v1::OperatorEvent&) {
+    if (!drain.joinable()) drain = std::thread([&] { (void)daemon_.admin().drain(); });
+    return true;
+  });
+  ASSERT_TRUE(drain.joinable());
+  drain.join();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, ErrorCode::ShuttingDown) << ended.error().message;
 }
 
 TEST_F(Admin, OperatorsSeeChangesOfTheRegistry) {

@@ -107,6 +107,27 @@ TEST_F(RunnerTest, AnAttestationBeforeAnyAnswerIsAFailedAnswer) {
   reaper_.retire(runner);
 }
 
+// SPEC 3: only a confirmed answer is a sign of life. The stream does not know that its answer was
+// refused, and attests it.
+TEST_F(RunnerTest, AnAttestationOfARefusedAnswerIsAFailedAnswer) {
+  script_->members({node("a")});
+  auto runner = start();
+  ASSERT_TRUE(report_of(*runner).answer);
+  script_->members({node("b"), node("b")});
+  EXPECT_FALSE(report_of(*runner).answer);
+  script_->unchanged();
+  runner->resume(clock_.now());
+  const ProviderReport attested = report_of(*runner);
+  EXPECT_FALSE(attested.answer);
+  EXPECT_EQ(attested.last_error, ErrorCode::MalformedResponse);
+  script_->members({node("c")});
+  runner->resume(clock_.now());
+  const ProviderReport good = report_of(*runner);
+  ASSERT_TRUE(good.answer);
+  EXPECT_NE(good.answer->view.find(NodeId("c")), nullptr);
+  reaper_.retire(runner);
+}
+
 TEST_F(RunnerTest, AnAttestationIsAnAnswerWithTheSameView) {
   script_->members({node("a")});
   auto runner = start();

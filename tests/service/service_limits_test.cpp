@@ -100,6 +100,19 @@ TEST_F(Limits, StoppingCancelsEveryStream) {
   EXPECT_EQ(script("a").cancelled() + script("b").cancelled(), 2);
 }
 
+TEST_F(Limits, NothingIsKeptOfAProviderThatEndedAndWasRemoved) {
+  options_.policy.backoff_initial = std::chrono::minutes(10);  // no new stream while this looks
+  options_.policy.backoff_max = std::chrono::minutes(10);
+  start({scripted("p"), scripted("q", 1)});
+  script("q").members({node("x")});
+  wait_for_members(1);
+  const std::weak_ptr<ClusterProvider> kept = pool_.find(ProviderId("p"));
+  script("p").terminate(true);
+  wait_for("it was heard of", [&] { return provider("p").health == HealthState::Unreachable; });
+  set_providers({scripted("q", 1)});
+  wait_for("the object is gone", [&] { return kept.expired(); });
+}
+
 TEST_F(Limits, AHungProviderDoesNotKeepTheProcess) {
   start({scripted("stuck")});
   script("stuck").members({node("x")});

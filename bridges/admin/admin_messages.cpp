@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "bridges/codec/event_codec.h"
+
 namespace rollcall {
 namespace {
 
@@ -89,37 +91,11 @@ ClusterNode node_from(const v1::Node& message, ProblemList& problems) {
   return n;
 }
 
-v1::Health to_message(HealthState health) {
-  switch (health) {
-    case HealthState::Healthy:
-      return v1::HEALTH_HEALTHY;
-    case HealthState::Degraded:
-      return v1::HEALTH_DEGRADED;
-    case HealthState::Unreachable:
-      return v1::HEALTH_UNREACHABLE;
-  }
-  return v1::HEALTH_UNSPECIFIED;
-}
-
-v1::Availability to_message(Availability availability) {
-  switch (availability) {
-    case Availability::Available:
-      return v1::AVAILABILITY_AVAILABLE;
-    case Availability::Empty:
-      return v1::AVAILABILITY_EMPTY;
-    case Availability::Unavailable:
-      return v1::AVAILABILITY_UNAVAILABLE;
-    case Availability::Draining:
-      return v1::AVAILABILITY_DRAINING;
-  }
-  return v1::AVAILABILITY_UNSPECIFIED;
-}
-
 void fill(const ProviderStatus& status, MonoTime now, std::uint32_t order, v1::ProviderState& out) {
   *out.mutable_provider() = to_message(status.spec.descriptor);
   out.set_active(status.active);
   out.set_pinned(status.pinned);
-  out.set_health(to_message(status.health));
+  out.set_health(to_proto(status.health));
   if (status.ever_answered) {
     out.set_last_confirmed_unix_ms(to_unix_ms(status.observed_at));
     out.set_confirmed_age_ms(age_ms(status.confirmed_at, now));
@@ -199,13 +175,13 @@ void fill(const ServiceStatus& status, v1::GetStatusResponse& out) {
   out.set_seq_no(t.seq_no.value());
   out.set_snapshot_hash(t.hash());
   out.set_hash_version(kHashVersion);
-  out.set_availability(to_message(t.availability));
+  out.set_availability(to_proto(t.availability));
   out.set_availability_reason(t.availability_reason);
   out.set_stale(t.stale);
   if (t.has_topology) out.set_age_ms(age_ms(t.confirmed_at, status.at));
   out.set_has_topology(t.has_topology);
   out.set_active_provider(t.active.str());
-  out.set_active_health(to_message(t.active_health));
+  out.set_active_health(to_proto(t.active_health));
   if (status.pinned) out.set_pinned_provider(status.pinned->str());
   if (status.pinned_until && *status.pinned_until > status.at)
     out.set_pin_remaining_ms(static_cast<std::uint64_t>(to_ms(*status.pinned_until - status.at)));

@@ -30,8 +30,6 @@ v1::Provider to_message(const ProviderDescriptor& d);
 // field does not.
 ClusterNode node_from(const v1::Node& message, ProblemList& problems);
 
-v1::Health to_message(HealthState health);
-v1::Availability to_message(Availability availability);
 void fill(const ProviderStatus& status, MonoTime now, std::uint32_t order, v1::ProviderState& out);
 void fill(const PlanStep& step, v1::PlanStep& out);
 void fill(const KindInfo& info, v1::Kind& out);

@@ -1,5 +1,6 @@
 #include "tests/bench/daemon_probe.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,13 +10,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 namespace rollcall::bench {
 namespace {
 
 // Long enough for the first heartbeats; the figures are of an idle sidecar.
-constexpr std::chrono::seconds kSettle{2};
+constexpr int kSettleMs = 2000;
 
 double mib_of(pid_t pid, const std::string& key) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
@@ -55,7 +55,8 @@ std::optional<DaemonFigures> probe_daemon(const std::string& program) {
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;
   DaemonFigures figures{took.count(), 0, 0};
   if (ready) {
-    std::this_thread::sleep_for(kSettle);
+    pollfd more{out[0], POLLIN, 0};
+    ::poll(&more, 1, kSettleMs);  // it has said all that it says
     figures.rss_mib = mib_of(pid, "VmRSS:");
     figures.anon_mib = mib_of(pid, "RssAnon:");
   } else {

@@ -21,6 +21,11 @@ void LeaveGuard::removed(std::size_t count, MonoTime now) {
   } else {
     window_.push_back({now, count});
   }
+  if (window_.size() > kMaxBatches) {
+    // The two oldest become one that counts as long as the younger: cautious, and bounded.
+    window_[1].count += window_[0].count;
+    window_.pop_front();
+  }
 }
 
 void LeaveGuard::hold(const NodeId& id, Held held) {

@@ -4,7 +4,8 @@
 // since when and by whose answer. A held removal's member stays in the topology. Who releases them
 // is the core's decision.
 //
-// Threads: a value, used by the writer only. Bounded by the number of members.
+// Threads: a value, used by the writer only. Bounded by the number of members and
+// kMaxBatches.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +22,9 @@ namespace rollcall {
 
 class LeaveGuard {
  public:
+  // Moments of removals remembered at once; `hold` may be a day, and answers come many a second.
+  static constexpr std::size_t kMaxBatches = 1024;
+
   struct Held {
     MonoTime since{};
     ProviderId provider;  // whose answer lacks the node
@@ -31,6 +35,7 @@ class LeaveGuard {
   bool exceeds(const LeaveGuardPolicy& policy, std::size_t removals, std::size_t members,
                MonoTime now);
   void removed(std::size_t count, MonoTime now);
+  std::size_t batches() const { return window_.size(); }
 
   void hold(const NodeId& id, Held held);
   void forget(const NodeId& id);  // released, dropped, or back

@@ -101,6 +101,16 @@ TEST(LeaveGuard, TheShareIsOfTheMembersAtTheBeginningOfTheWindow) {
   EXPECT_FALSE(guard.exceeds(policy, 16, 90, at(seconds(60)))) << "the window has passed";
 }
 
+TEST(LeaveGuard, WhatItRemembersIsBoundedAndStillCountsEveryRemoval) {
+  LeaveGuardPolicy policy{true, 0.5, std::chrono::hours(24)};
+  LeaveGuard guard;
+  for (int i = 0; i < 5000; ++i) guard.removed(1, MonoTime(seconds(i)));
+  EXPECT_LE(guard.batches(), LeaveGuard::kMaxBatches);
+  // 5,000 of 10,000 are gone: one more is above a half, none is not.
+  EXPECT_FALSE(guard.exceeds(policy, 0, 5000, MonoTime(seconds(5000))));
+  EXPECT_TRUE(guard.exceeds(policy, 1, 5000, MonoTime(seconds(5000))));
+}
+
 TEST(LeaveGuard, TheFirstExpiryIsThatOfTheOldestHeld) {
   LeaveGuardPolicy policy{true, 0.25, seconds(60)};
   LeaveGuard guard;

@@ -58,6 +58,12 @@ Result<BootState> read_boot_state(StateFiles& files, const Clock& clock, Duratio
   auto boot = files.next_boot();
   if (!boot) return tl::unexpected(std::move(boot.error()));
   state.boot = *boot;
+  // What was read counts only once it is certainly on the disk: an earlier process may have died
+  // right after a directory fsync that failed. After the counter, which must be the first file
+  // there is.
+  for (const Saved& settled : {files.save_blocks(state.blocks), files.save_holds(state.held)}) {
+    if (!settled) return tl::unexpected<ProvisioningError>(settled.error());
+  }
   state.epoch = make_epoch(state.boot, static_cast<std::uint32_t>(random_bits()));
   state.seed = random_bits();
   return state;

@@ -128,6 +128,9 @@ void Oracle::check_delta(const event::Delta& delta, MonoTime now) {
     const Member* known = model_.find(member.id());
     if (known == nullptr || *known == member) {
       violation(now, "a change that changes nothing: " + member.id().str());
+    } else if (!known->node->incarnation.empty() &&
+               known->node->incarnation != member.node->incarnation) {
+      violation(now, "another incarnation is no mere change: " + member.id().str());
     }
     model_ = model_.with(member);
   }

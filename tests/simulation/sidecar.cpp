@@ -69,6 +69,10 @@ Result<void> Sidecar::open(std::uint64_t seed) {
   auto topology = state_.load_topology();
   if (!topology) return failed(std::move(topology.error()));
 
+  // What was read counts only once it is certainly on the disk, as in the daemon.
+  if (auto settled = state_.save_blocks(*blocks); !settled) return failed(settled.error());
+  if (auto settled = state_.save_holds(*holds); !settled) return failed(settled.error());
+
   const MonoTime now = around_.time.now();
   loaded_blocks_ = names_of(*blocks);
   input::Start start;

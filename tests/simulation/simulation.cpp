@@ -18,6 +18,12 @@ std::unique_ptr<SimConsumer> consumer(const char* name, Bridge bridge, Oracle& o
   return std::make_unique<SimConsumer>(name, bridge, oracle, dice);
 }
 
+std::string text_of(const BlockNames& blocks) {
+  std::string text = "{";
+  for (const auto& [node, life] : blocks) text += " " + node + "#" + life;
+  return text + " }";
+}
+
 }  // namespace
 
 Simulation::Simulation(std::uint64_t seed, std::ostream* story)
@@ -122,7 +128,9 @@ void Simulation::check_loaded() {
   const BlockNames& blocks = sidecar_->loaded_blocks();
   if (std::find(possible_blocks_.begin(), possible_blocks_.end(), blocks) ==
       possible_blocks_.end()) {
-    oracle_.violation(time_.now(), "the stored blocks are not those that were acknowledged");
+    std::string what = "the stored blocks are not those that were acknowledged: " + text_of(blocks);
+    for (const BlockNames& possible : possible_blocks_) what += " or rather " + text_of(possible);
+    oracle_.violation(time_.now(), what);
   }
   possible_blocks_ = {blocks};
 }

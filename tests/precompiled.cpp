@@ -1,1 +1,1 @@
-// Nothing of its own: the target that holds the precompiled header of the tests needs a source.
+// Nothing of its own: the target that holds precompiled headers needs a source.

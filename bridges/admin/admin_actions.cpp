@@ -146,6 +146,16 @@ Result<v1::ProviderState> AdminActions::run(const v1::GetProviderRequest& r, Tim
               {{"id", r.id().substr(0, limits::kMaxProblemValueBytes), "a registered provider"}});
 }
 
+Result<v1::GetMemberResponse> AdminActions::run(const v1::GetMemberRequest& r, Time at_most) {
+  auto status = c_.service->status(at_most);
+  if (!status) return tl::unexpected(std::move(status.error()));
+  v1::GetMemberResponse out;
+  fill(*status, NodeId(r.node_id()), out);
+  if (out.has_node() || out.listings_size() > 0) return out;
+  return fail(ErrorCode::NotFound, "no provider lists a node of this id; `rollcall members`",
+              {{"node_id", r.node_id().substr(0, limits::kMaxProblemValueBytes), "a member"}});
+}
+
 Result<v1::ListKindsResponse> AdminActions::run(const v1::ListKindsRequest&, Time) {
   v1::ListKindsResponse out;
   for (const ProviderFactory* factory : c_.catalog->all()) fill(factory->info(), *out.add_kinds());

@@ -51,6 +51,7 @@ class AdminActions {
   Result<v1::ProviderState> run(const v1::GetProviderRequest& r, Time at_most);
   Result<v1::ListKindsResponse> run(const v1::ListKindsRequest& r, Time at_most);
   Result<v1::GetStatusResponse> run(const v1::GetStatusRequest& r, Time at_most);
+  Result<v1::GetMemberResponse> run(const v1::GetMemberRequest& r, Time at_most);
   Result<v1::SwitchProviderResponse> run(const v1::SwitchProviderRequest& r, Time at_most);
   Result<v1::SwitchProviderResponse> run(const v1::ClearSwitchRequest& r, Time at_most);
   Result<v1::ReleaseRemovalsResponse> run(const v1::ReleaseRemovalsRequest& r, Time at_most);

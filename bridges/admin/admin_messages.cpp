@@ -115,6 +115,29 @@ void fill(const ProviderStatus& status, MonoTime now, std::uint32_t order, v1::P
   out.set_order(order);
 }
 
+void fill(const ServiceStatus& status, const NodeId& id, v1::GetMemberResponse& out) {
+  if (const Member* member = status.topology.members.find(id)) {
+    to_proto(*member, out.mutable_node());
+  }
+  std::vector<const ProviderStatus*> ranked;
+  for (const ProviderStatus& provider : status.providers) {
+    if (provider.view.find(id) != nullptr) ranked.push_back(&provider);
+  }
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto* a, const auto* b) {
+    return a->spec.descriptor.priority > b->spec.descriptor.priority;
+  });
+  for (const ProviderStatus* provider : ranked) {
+    v1::MemberListing& listing = *out.add_listings();
+    listing.set_provider_id(provider->spec.descriptor.id.str());
+    to_proto(*provider->view.find(id), listing.mutable_node());
+    listing.set_health(to_proto(provider->health));
+    listing.set_active(provider->active);
+    if (provider->ever_answered) {
+      listing.set_confirmed_age_ms(age_ms(provider->confirmed_at, status.at));
+    }
+  }
+}
+
 void fill(const PlanStep& step, v1::PlanStep& out) {
   out.set_id(step.id.str());
   switch (step.action) {

@@ -37,6 +37,8 @@ void fill(const ConsumerStatus& consumer, v1::ConsumerState& out);
 void fill(const OperatorNotice& notice, v1::OperatorEvent& out);
 // All but version, cluster, revision, uptime, consumers and notes, which others know.
 void fill(const ServiceStatus& status, v1::GetStatusResponse& out);
+// What is served of a node, and which providers list it, best first.
+void fill(const ServiceStatus& status, const NodeId& id, v1::GetMemberResponse& out);
 // problems, total_problems and code of a response with validate_only.
 template <class Response>
 void fill_refusal(const ProvisioningError& error, Response& out) {

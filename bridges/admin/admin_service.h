@@ -48,6 +48,7 @@ class AdminService final : public v1::ProvisioningAdmin::WithRawCallbackMethod_G
   ROLLCALL_ADMIN_UNARY(GetProvider, GetProviderRequest, ProviderState)
   ROLLCALL_ADMIN_UNARY(ListKinds, ListKindsRequest, ListKindsResponse)
   ROLLCALL_ADMIN_UNARY(GetStatus, GetStatusRequest, GetStatusResponse)
+  ROLLCALL_ADMIN_UNARY(GetMember, GetMemberRequest, GetMemberResponse)
   ROLLCALL_ADMIN_UNARY(SwitchProvider, SwitchProviderRequest, SwitchProviderResponse)
   ROLLCALL_ADMIN_UNARY(ClearSwitch, ClearSwitchRequest, SwitchProviderResponse)
   ROLLCALL_ADMIN_UNARY(ReleaseRemovals, ReleaseRemovalsRequest, ReleaseRemovalsResponse)

@@ -116,6 +116,12 @@ Result<TopologyReplica> AdminClient::get_topology() const {
   return read_snapshot(*reader, context, channel_);
 }
 
+Result<v1::GetMemberResponse> AdminClient::get_member(const NodeId& id) const {
+  v1::GetMemberRequest request;
+  request.set_node_id(id.str());
+  return admin_call(channel_, deadline_, &Stub::GetMember, request);
+}
+
 Result<v1::SwitchProviderResponse> AdminClient::switch_provider(
     const ProviderId& id, std::chrono::milliseconds duration) const {
   v1::SwitchProviderRequest request;

@@ -54,6 +54,8 @@ class AdminClient {
   Result<v1::GetStatusResponse> get_status() const;
   Result<TopologyReplica> get_topology() const;  // proved by its hash
 
+  Result<v1::GetMemberResponse> get_member(const NodeId& id) const;
+
   // --- acts ---
   Result<v1::SwitchProviderResponse> switch_provider(
       const ProviderId& id, std::chrono::milliseconds duration = {}) const;  // 0: 10 minutes

@@ -240,7 +240,7 @@ void add_provider_acts(CLI::App& providers, Arguments& a, Action& action) {
 }
 
 void add_members(CLI::App& app, Arguments& a, Action& action) {
-  auto* member = command(app, "member", "Join and leave members of an in-memory provider",
+  auto* member = command(app, "member", "One member; join and leave those of an in-memory provider",
                          "rollcall member join n1 10.0.0.1:7000");
   member->require_subcommand(1);
   auto* join = command(*member, "join", "Add a member, or replace the one of that id",
@@ -260,6 +260,12 @@ void add_members(CLI::App& app, Arguments& a, Action& action) {
       const auto node = node_of(a);
       return node ? c.join_member(*node, a.provider) : usage(terminal, node.error());
     };
+  });
+  auto* show = command(*member, "show", "One node: what consumers know, and who lists it",
+                       "rollcall member show n1");
+  show->add_option("ID", a.id, "Node id")->required();
+  show->callback([&] {
+    action.remote = [&a](const Commands& c, const Terminal&) { return c.show_member(a.id); };
   });
   auto* leave = command(*member, "leave", "Remove a member", "rollcall member leave n1");
   leave->add_option("ID", a.id, "Its id")->required();

@@ -83,6 +83,13 @@ ExitCode Commands::join_member(const ClusterNode& node, const std::string& provi
   return terminal_.print(std::move(writer).finish());
 }
 
+ExitCode Commands::show_member(const std::string& node) const {
+  const auto member = admin_.get_member(NodeId(node));
+  if (!member) return terminal_.fail(member.error());
+  return terminal_.print(terminal_.json ? member_json(*member)
+                                        : Result<std::string>(member_text(*member)));
+}
+
 ExitCode Commands::leave_member(const std::string& node, const std::string& provider) const {
   const auto left = admin_.leave_member(NodeId(node), ProviderId(provider));
   if (!left) return terminal_.fail(left.error());

@@ -76,6 +76,7 @@ class Commands {
                             const WriteFlags& flags) const;
 
   ExitCode join_member(const ClusterNode& node, const std::string& provider) const;
+  ExitCode show_member(const std::string& node) const;
   ExitCode leave_member(const std::string& node, const std::string& provider) const;
   ExitCode quarantine(const std::string& node, const std::string& incarnation) const;
   ExitCode recover(const std::string& node, const std::string& incarnation) const;

@@ -281,6 +281,50 @@ Result<std::string> members_json(const client::TopologyView& view) {
   return std::move(writer).finish();
 }
 
+std::string member_text(const v1::GetMemberResponse& member) {
+  Table table(
+      {"KNOWN TO", "ID", "ADDRESS", "ZONE", "STATUS", "WEIGHT", "INCARNATION", "CONFIRMED"});
+  const auto row = [&table](const std::string& who, const v1::Node& wire, const std::string& when) {
+    const ClusterNode node = node_of(wire);
+    table.row({who, shown(node.id.str()), endpoint_text(node.host, node.port),
+               node.zone.empty() ? "-" : shown(node.zone),
+               std::string(to_string(node.status)) + (wire.blocked() ? ", BLOCKED" : ""),
+               std::to_string(node.weight),
+               node.incarnation.empty() ? "-" : shown(node.incarnation), when});
+  };
+  if (member.has_node()) row("consumers", member.node(), "-");
+  for (const auto& listing : member.listings()) {
+    const std::string health(to_string(client::health_from_wire(listing.health())));
+    row(shown(listing.provider_id()) + (listing.active() ? " (active)" : ""), listing.node(),
+        duration_text(
+            std::chrono::milliseconds(static_cast<std::int64_t>(listing.confirmed_age_ms()))) +
+            " ago, " + health);
+  }
+  return table.text() + (member.has_node() ? "" : "\nNo member now: consumers do not know it.\n");
+}
+
+Result<std::string> member_json(const v1::GetMemberResponse& member) {
+  JsonWriter writer(2);
+  writer.begin_object().field("member", member.has_node());
+  if (member.has_node()) {
+    writer.key("node");
+    write_node(node_of(member.node()), member.node().blocked(), writer);
+  }
+  writer.key("listings").begin_array();
+  for (const auto& listing : member.listings()) {
+    writer.begin_object()
+        .field("provider_id", listing.provider_id())
+        .field("active", listing.active())
+        .field("health", to_string(client::health_from_wire(listing.health())))
+        .field_u64_text("confirmed_age_ms", listing.confirmed_age_ms())
+        .key("node");
+    write_node(node_of(listing.node()), listing.node().blocked(), writer);
+    writer.end_object();
+  }
+  writer.end_array().end_object();
+  return std::move(writer).finish();
+}
+
 std::string event_text(const v1::ClusterEvent& event) {
   std::string name(client::event_name(event));
   name.resize(std::max(name.size(), std::size_t{20}), ' ');

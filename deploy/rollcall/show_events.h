@@ -1,4 +1,4 @@
-// `rollcall members`, `watch` and `events`: members, and one line an event.
+// `rollcall members`, `member show`, `watch` and `events`: members, and one line an event.
 //
 // Pure functions, any thread.
 #pragma once
@@ -15,6 +15,10 @@ namespace rollcall::cli {
 std::string members_text(const client::TopologyView& view);
 // The document of GET /v1/topology.
 Result<std::string> members_json(const client::TopologyView& view);
+
+// One node: as consumers know it, and as each provider that lists it has it.
+std::string member_text(const v1::GetMemberResponse& member);
+Result<std::string> member_json(const v1::GetMemberResponse& member);
 
 // A line without its end: "1099511627777  delta  +n3 -n1 ~n2  (3 events…)".
 std::string event_text(const v1::ClusterEvent& event);

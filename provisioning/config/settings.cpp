@@ -274,6 +274,16 @@ void add_log(std::vector<Setting>& all) {
 }
 
 void add_failover(std::vector<Setting>& all) {
+  all.push_back(choice<TopologyMode>({"topology.mode", Reload::Yes,
+                                      "Whose members make the topology: the active provider's, or "
+                                      "those of all providers together."},
+                                     ROLLCALL_AT(TopologyMode, failover.mode), "failover or merge",
+                                     topology_mode_from_string));
+  all.push_back(choice<MergeIdentity>({"topology.identity", Reload::Yes,
+                                       "Merged, members of two providers are one node if they "
+                                       "share the id; or the id or the address."},
+                                      ROLLCALL_AT(MergeIdentity, failover.identity),
+                                      "id or address", merge_identity_from_string));
   const auto add = [&](const char* path, const char* doc, Place<Duration> place, Duration min,
                        Duration max) {
     all.push_back(duration({path, Reload::Yes, doc}, place, min, max));
@@ -321,9 +331,10 @@ void add_rest(std::vector<Setting>& all) {
   all.push_back(bytes(
       {"hub.log_bytes", Reload::No, "Size of the event log: how far back a consumer may resume."},
       ROLLCALL_AT(std::size_t, hub.log_bytes), 1u << 20, std::uint64_t{4} << 30));
-  all.push_back(
-      duration({"hub.bookmark_every", Reload::No, "Quiet streams get a bookmark that often."},
-               ROLLCALL_AT(Duration, hub.bookmark_every), milliseconds(100), hours(1)));
+  all.push_back(duration(
+      {"hub.bookmark_every", Reload::No,
+       "Quiet streams get a bookmark that often; clients take 20 s of silence for a dead one."},
+      ROLLCALL_AT(Duration, hub.bookmark_every), milliseconds(100), seconds(10)));
   all.push_back(duration(
       {"hub.write_stall", Reload::No, "A write that stalls for that long ends its stream."},
       ROLLCALL_AT(Duration, hub.write_stall), seconds(1), hours(1)));
@@ -360,10 +371,11 @@ struct Section {
   std::string_view name;
   std::string_view doc;
 };
-constexpr std::array<Section, 8> kSections = {{
+constexpr std::array<Section, 9> kSections = {{
     {"grpc", "The services of the API."},
     {"http", "The endpoints for Prometheus, probes and people."},
     {"log", "The structured log on standard error."},
+    {"topology", "Whose members make the topology."},
     {"failover", "When a provider counts as lost, and which one takes over."},
     {"leave_guard", "Holds back removals that are too many to be believed at once."},
     {"hub", "The event log and its subscribers."},

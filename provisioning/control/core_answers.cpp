@@ -42,6 +42,7 @@ bool ProvisioningCore::Impl::take_answer(ProviderRecord& record,
     notice(effect::Notice::Level::Info, "answer_confirmed_again", record.id(), std::nullopt,
            "the backend's new history was accepted");
   }
+  if (merging()) contributors_.insert(record.id());
   record.view = answer.view;
   record.backend_index = answer.backend_index;
   record.times = answer.times;

@@ -1,4 +1,5 @@
 // What remoting says: quarantine and recovery (R4.2, R4.4, SPEC 6).
+#include <algorithm>
 #include <utility>
 
 #include "provisioning/control/core_impl.h"
@@ -52,7 +53,7 @@ void ProvisioningCore::Impl::on(const input::BlocksSaved& in) {
       saved.touched,
       [this](const NodeId& id, const std::string& life) { return ledger_.blocks(id, life); },
       change);
-  tell_change(change);
+  tell_change(change, failover_.active());
   for (BlockLedger::Answer& answer : saved.answers) {
     if (answer.error) {
       reply(answer.request, tl::unexpected<ProvisioningError>(std::move(*answer.error)));
@@ -68,15 +69,18 @@ void ProvisioningCore::Impl::on(const input::BlocksSaved& in) {
   write_blocks();
 }
 
-// R4.4: the first confirmed answer of the active provider whose read began after the report, and
-// that contains the node.
+// R4.4: the first confirmed answer of the active provider (merged: of any) whose read began after
+// the report, and that contains the node.
 void ProvisioningCore::Impl::unblock_refreshed() {
-  const ProviderRecord* active = failover_.active();
-  if (draining_ || active == nullptr || !active->view || ledger_.recovering().empty()) return;
+  if (draining_ || failover_.active() == nullptr || ledger_.recovering().empty()) return;
+  const std::vector<const ProviderRecord*> speakers = voices();
   for (const NodeId& id : ledger_.recovering()) {
     const Block& block = ledger_.visible().at(id);
-    const bool refreshed = active->times.read_began > block.recovered_at;
-    if (refreshed && active->view->find(id) != nullptr) ledger_.unblock(id);
+    const bool refreshed =
+        std::any_of(speakers.begin(), speakers.end(), [&](const ProviderRecord* record) {
+          return record->times.read_began > block.recovered_at && record->view->find(id) != nullptr;
+        });
+    if (refreshed) ledger_.unblock(id);
   }
 }
 

@@ -48,6 +48,28 @@ void ProvisioningCore::Impl::publish(decltype(Event::body) body) {
 }
 
 // R4.3. Consumers know one health, that of whoever is active: it is told whenever it differs.
+// Merged, they know that of everybody whose members they have.
+void ProvisioningCore::Impl::tell_healths(Turn turn) {
+  if (draining_) return;
+  const ProviderRecord* active = failover_.active();
+  if (!merging()) {
+    const bool worse = active != nullptr && active->health.state() > told_health_;
+    if (turn == Turn::Better || worse) tell_health(active);
+    return;
+  }
+  if (active != nullptr) told_health_ = active->health.state();
+  std::erase_if(told_healths_,
+                [this](const auto& told) { return !contributors_.contains(told.first); });
+  for (const ProviderRecord* record : voices()) {
+    const HealthState health = record->health.state();
+    const auto known = told_healths_.find(record->id());
+    const HealthState told = known == told_healths_.end() ? HealthState::Healthy : known->second;
+    if (health == told || (turn == Turn::Worse && health < told)) continue;
+    told_healths_[record->id()] = health;
+    publish(event::HealthWarning{record->id(), health, advice_for(health)});
+  }
+}
+
 void ProvisioningCore::Impl::tell_health(const ProviderRecord* record) {
   if (record == nullptr || draining_) return;
   const HealthState health = record->health.state();
@@ -79,10 +101,10 @@ void ProvisioningCore::Impl::tell_availability(const AvailabilityState& next) {
                                      next.stale});
 }
 
-void ProvisioningCore::Impl::tell_change(const TopologyChange& change) {
+void ProvisioningCore::Impl::tell_change(const TopologyChange& change,
+                                         const ProviderRecord* source) {
   if (change.empty()) return;
-  const ProviderRecord* active = failover_.active();
-  const ProviderId& provider = failover_.active_id();
+  const ProviderId provider = source == nullptr ? ProviderId() : source->id();
   const std::uint64_t before = std::exchange(told_hash_, topology_.members().hash());
 
   event::Delta delta;
@@ -93,8 +115,8 @@ void ProvisioningCore::Impl::tell_change(const TopologyChange& change) {
   for (const auto& changed : change.changed) delta.changed.push_back(changed.after);
   delta.invalidates_hash = before;
   delta.provider_id = provider;
-  if (active != nullptr) {
-    delta.source_age = std::max(Duration::zero(), now_ - active->times.complete);
+  if (source != nullptr) {
+    delta.source_age = std::max(Duration::zero(), now_ - source->times.complete);
   }
   Event probe;
   probe.body = std::move(delta);

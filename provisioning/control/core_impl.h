@@ -5,7 +5,9 @@
 // from there, so that the order is written down once.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "provisioning/control/block_ledger.h"
 #include "provisioning/control/lease_book.h"
 #include "provisioning/control/leave_guard.h"
+#include "provisioning/control/merged_view.h"
 #include "provisioning/control/provisioning_core.h"
 #include "provisioning/control/topology.h"
 #include "provisioning/failover/failover_controller.h"
@@ -80,17 +83,29 @@ class ProvisioningCore::Impl {
   TopologyChange follow_active(const Causes& causes, bool role_changed);
   void release_held(const Causes& causes, TopologyChange& change);
   bool second_provider_agrees(const NodeId& id, const LeaveGuard::Held& held) const;
-  bool confirmed_since(MonoTime since, const NodeId& id) const;
+  bool confirmed_since(const NodeId& id, const LeaveGuard::Held& held) const;
   AvailabilityState availability_now() const;
   void run_streams();
   void note_health();
 
+  // core_merge.cpp: whose answers make the topology
+  bool merging() const;
+  void take_policy(const FailoverPolicy& policy);
+  std::vector<const ProviderRecord*> voices() const;  // best first
+  void drop_contributors();
+  const MemberMap& merge_views();
+  const MemberMap* view_to_follow(const Causes& causes, bool role_changed);
+  const ProviderRecord* teller(const Causes& causes) const;
+  MonoTime confirmed_at() const;
+
   // core_events.cpp: telling
   void publish(decltype(Event::body) body);
   void tell_health(const ProviderRecord* record);
+  enum class Turn : std::uint8_t { Worse, Better };
+  void tell_healths(Turn turn);
   void tell_availability(const AvailabilityState& next);
   void tell_guard();
-  void tell_change(const TopologyChange& change);
+  void tell_change(const TopologyChange& change, const ProviderRecord* source);
   void notice(effect::Notice::Level level, std::string_view event, const ProviderId& provider,
               std::optional<ErrorCode> code, std::string message);
   void reply(RequestId request, Result<effect::ReplyOk> result);
@@ -105,6 +120,12 @@ class ProvisioningCore::Impl {
   Topology topology_;
   LeaveGuard guard_;
   BlockLedger ledger_;
+  // Of TopologyMode::Merge.
+  MergedView merged_;
+  std::set<ProviderId> contributors_;               // who answered, and was not taken away since
+  std::optional<MemberMap> unattributed_;           // what an earlier run left, until all answered
+  std::map<ProviderId, HealthState> told_healths_;  // absent: Healthy
+  bool refollow_ = false;                           // mode or identity changed
   LeaseBook leases_;
   TopologySnapshot snapshot_;
 

@@ -9,9 +9,7 @@ namespace rollcall {
 void ProvisioningCore::Impl::settle(Causes causes) {
   if (!draining_) failover_.advance(now_);
   if (causes.terminated) publish(*causes.terminated);
-  // Worse health is told before the rest, better health after it.
-  const ProviderRecord* was = failover_.active();
-  if (was != nullptr && was->health.state() > told_health_) tell_health(was);
+  tell_healths(Turn::Worse);  // before the rest; better health after it
   for (event::HealthWarning& warning : causes.warnings) publish(std::move(warning));
 
   std::optional<RoleChange> role;
@@ -33,13 +31,14 @@ void ProvisioningCore::Impl::settle(Causes causes) {
                role->to.str() + "'");
   }
   if (const ProviderRecord* active = failover_.active(); active != nullptr && !draining_) {
-    const bool confirmed = role || causes.answered == active->id();
-    snapshot_.confirmed_at = active->health.confirmed_at();
-    told_observed_at_ = active->times.observed_at;
+    const bool confirmed =
+        role || (merging() ? causes.answered.has_value() : causes.answered == active->id());
+    snapshot_.confirmed_at = confirmed_at();
+    told_observed_at_ = teller(causes)->times.observed_at;
     if (confirmed) effects_.list.push_back(effect::TopologyConfirmed{});
   }
-  tell_change(change);
-  tell_health(failover_.active());
+  tell_change(change, teller(causes));
+  tell_healths(Turn::Better);
   tell_guard();
   if (!pausing) tell_availability(next);
 
@@ -53,14 +52,13 @@ void ProvisioningCore::Impl::settle(Causes causes) {
 
 TopologyChange ProvisioningCore::Impl::follow_active(const Causes& causes, bool role_changed) {
   TopologyChange change;
-  const ProviderRecord* active = failover_.active();
   if (draining_) return change;
   // Only a confirmed answer changes the topology: this one, or the last one of who just took over.
-  if (active != nullptr && active->view && (role_changed || causes.answered == active->id())) {
+  if (const MemberMap* view = view_to_follow(causes, role_changed)) {
     const LeaveGuardPolicy& policy = policy_.leave_guard;
     const std::size_t members = topology_.members().size();
     Topology::Followed followed = topology_.follow(
-        *active->view,
+        *view,
         [this](const NodeId& id, const std::string& life) { return ledger_.blocks(id, life); },
         [&](std::size_t count) {
           if (!policy.enabled) return true;
@@ -68,7 +66,7 @@ TopologyChange ProvisioningCore::Impl::follow_active(const Causes& causes, bool 
           guard_.removed(count, now_);
           return true;
         });
-    for (const NodeId& id : followed.kept) guard_.hold(id, {now_, active->id()});
+    for (const NodeId& id : followed.kept) guard_.hold(id, {now_, teller(causes)->id()});
     for (const NodeId& id : followed.returned) guard_.forget(id);
     change = std::move(followed.change);
     has_topology_ = true;
@@ -77,16 +75,20 @@ TopologyChange ProvisioningCore::Impl::follow_active(const Causes& causes, bool 
   return change;
 }
 
-bool ProvisioningCore::Impl::confirmed_since(MonoTime since, const NodeId& id) const {
-  const ProviderRecord* active = failover_.active();
-  return active != nullptr && active->view &&
-         active->health.phase() == ProviderHealth::Phase::Healthy &&
-         active->health.confirmed_at() > since && active->view->find(id) == nullptr;
+// By the active provider; merged, by the one whose answer lacked the node.
+bool ProvisioningCore::Impl::confirmed_since(const NodeId& id, const LeaveGuard::Held& held) const {
+  const ProviderRecord* record = merging() ? failover_.find(held.provider) : failover_.active();
+  const bool fresh = record != nullptr && record->view &&
+                     record->health.phase() == ProviderHealth::Phase::Healthy &&
+                     record->health.confirmed_at() > held.since;
+  return fresh && (merging() ? merged_.members() : *record->view).find(id) == nullptr;
 }
 
-// Fresh, and not of an empty provider: that one would agree to anything.
+// Fresh, and not of an empty provider: that one would agree to anything. Merged, providers list
+// different nodes: that one lacks a node says nothing.
 bool ProvisioningCore::Impl::second_provider_agrees(const NodeId& id,
                                                     const LeaveGuard::Held& held) const {
+  if (merging()) return false;
   for (const ProviderRecord& record : failover_.records()) {
     const bool speaks = record.id() != held.provider && record.usable() && record.view &&
                         !record.view->empty() &&
@@ -109,7 +111,7 @@ void ProvisioningCore::Impl::release_held(const Causes& causes, TopologyChange& 
   for (const auto& [id, why] : held) {
     const bool over = !policy.enabled || why.since + policy.hold <= now_;
     const bool release = causes.release_removals || second_provider_agrees(id, why) ||
-                         (over && confirmed_since(why.since, id));
+                         (over && confirmed_since(id, why));
     if (!release && !over) continue;
     if (release) {
       topology_.remove(id, change);

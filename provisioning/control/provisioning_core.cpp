@@ -45,6 +45,7 @@ void ProvisioningCore::Impl::on(const input::Start& in) {
     topology_.restore(in.cached->members, [this](const NodeId& id, const std::string& life) {
       return ledger_.blocks(id, life);
     });
+    if (merging()) unattributed_ = topology_.view();
     told_hash_ = topology_.members().hash();
     told_observed_at_ = in.cached->observed_at;
     snapshot_.confirmed_at = now_ - in.cached->age;
@@ -62,8 +63,7 @@ void ProvisioningCore::Impl::on(const input::ProvidersChanged& in) {
   Causes causes;
   causes.by_operator = true;
   if (in.policy) {
-    policy_ = *in.policy;
-    failover_.set_policy(policy_);
+    take_policy(*in.policy);
   }
   failover_.set_providers(in.providers);
   for (const ProviderId& id : in.release_holds) {
@@ -79,8 +79,7 @@ void ProvisioningCore::Impl::on(const input::ProvidersChanged& in) {
 }
 
 void ProvisioningCore::Impl::on(const input::PolicyChanged& in) {
-  policy_ = in.policy;
-  failover_.set_policy(policy_);
+  take_policy(in.policy);
   if (draining_) return;
   settle({});
 }

@@ -78,6 +78,10 @@ Result<void> FailoverController::pin(const ProviderId& id, Duration duration, Mo
   }
   const ProviderRecord* record = find(id);
   if (record == nullptr) return fail(ErrorCode::NotFound, name + " is not registered");
+  if (policy_.mode == TopologyMode::Merge) {
+    return fail(ErrorCode::InvalidConfig,
+                "topology.mode is merge: every provider counts, and there is nothing to switch");
+  }
   if (record->spec.missing_capability) {
     return fail(ErrorCode::CapabilityMissing,
                 name + " can't be activated: " + *record->spec.missing_capability);
@@ -107,6 +111,19 @@ void FailoverController::stop_all() {
   stopped_ = true;
   pin_.reset();
   for (ProviderRecord& record : records_) stop_stream(record, false);
+}
+
+void FailoverController::set_policy(const FailoverPolicy& policy) {
+  policy_ = policy;
+  if (policy_.mode == TopologyMode::Merge) pin_.reset();
+}
+
+std::vector<const ProviderRecord*> FailoverController::ranked() const {
+  std::vector<const ProviderRecord*> out;
+  for (const ProviderRecord& record : records_) out.push_back(&record);
+  std::sort(out.begin(), out.end(),
+            [this](const ProviderRecord* a, const ProviderRecord* b) { return outranks(*a, *b); });
+  return out;
 }
 
 // --- what was observed --------------------------------------------------------------------------
@@ -180,6 +197,7 @@ void FailoverController::stop_stream(ProviderRecord& record, bool wedged) {
 
 bool FailoverController::wanted(const ProviderRecord& record) const {
   if (stopped_ || !record.spec.descriptor.enabled || record.spec.missing_capability) return false;
+  if (policy_.mode == TopologyMode::Merge) return true;  // nobody stands by: each adds its members
   if (record.spec.descriptor.standby == Standby::Hot || record.id() == active_) return true;
   if (pin_ && pin_->provider == record.id()) return true;
   // Cold: only while nothing better is active and healthy, or may become so at once.

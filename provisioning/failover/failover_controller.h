@@ -84,7 +84,7 @@ class FailoverController {
 
   // The whole set, in registration order; what is known of those that stay is kept.
   void set_providers(std::vector<ProviderSpec> specs);
-  void set_policy(const FailoverPolicy& policy) { policy_ = policy; }
+  void set_policy(const FailoverPolicy& policy);
   void restore_hold(const ProviderId& id);
   bool release_hold(const ProviderId& id);  // true: it was held
   // PROVIDER_UNHEALTHY, CAPABILITY_MISSING, NOT_FOUND, INVALID_CONFIG.
@@ -129,6 +129,7 @@ class FailoverController {
   const ProviderRecord* find(const ProviderId& id) const;
   ProviderRecord* find(const ProviderId& id);
   const std::vector<ProviderRecord>& records() const { return records_; }
+  std::vector<const ProviderRecord*> ranked() const;  // best first, whatever their health
   const FailoverPolicy& policy() const { return policy_; }
   std::vector<ProviderId> held() const;
   std::optional<ProviderId> pinned() const;

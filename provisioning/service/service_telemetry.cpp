@@ -75,6 +75,10 @@ void ServiceTelemetry::published(const Event& event) {
 
 void ServiceTelemetry::notice(const effect::Notice& notice) {
   if (notice.event == "provider_held") metrics_.validation_hold(notice.provider);
+  // The stream's own failures were counted when they were reported; that an answer is only partial
+  // is the core's finding.
+  if (notice.event == "answer_partial" && notice.code)
+    metrics_.stream_interrupted(notice.provider, to_string(*notice.code));
   tell(level_of(notice.level), notice.event, notice.provider, notice.code, notice.message);
 }
 

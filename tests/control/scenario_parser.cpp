@@ -242,6 +242,13 @@ bool parse_policy(const Words& words, std::size_t first, FailoverPolicy& policy)
     policy.leave_guard.max_share = std::stod(value);
     return first + 2 < words.size() && parse_time(words[first + 2], policy.leave_guard.hold);
   }
+  if (name == "mode" || name == "identity") {
+    const auto mode = topology_mode_from_string(value);
+    const auto identity = merge_identity_from_string(value);
+    if (mode) policy.mode = *mode;
+    if (identity) policy.identity = *identity;
+    return name == "mode" ? mode.has_value() : identity.has_value();
+  }
   if (name == "max_errors") return parse_number(value, policy.max_errors);
   if (name == "hold_failures") return parse_number(value, policy.hold_failures);
   if (name == "degraded_after") return parse_time(value, policy.degraded_after);

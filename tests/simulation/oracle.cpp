@@ -77,10 +77,23 @@ void Oracle::told(const ProviderReport& report) {
     if (answer.times.complete - belief.since < kStand) return;
   }
   belief.doubted = false;
+  belief.counts = true;
   belief.view = answer.view;
 }
 
-void Oracle::providers_are(const std::set<ProviderId>& ids) {
+void Oracle::merging(bool yes) {
+  if (yes && !merging_) {
+    // Who is Unreachable now counts only once it answers again; the oracle does not know who that
+    // is.
+    for (auto& [provider, belief] : beliefs_) belief.counts = false;
+  }
+  merging_ = yes;
+}
+
+void Oracle::providers_are(const std::set<ProviderId>& ids, const std::set<ProviderId>& enabled) {
+  for (auto& [provider, belief] : beliefs_) {
+    belief.counts = belief.counts && enabled.contains(provider);
+  }
   std::erase_if(beliefs_, [&](const auto& entry) {
     const bool gone = !ids.contains(entry.first);
     if (gone && entry.second.view) former_.push_back(*entry.second.view);
@@ -139,18 +152,22 @@ void Oracle::check_delta(const event::Delta& delta, MonoTime now) {
   }
 }
 
-// Whoever went is missing in a confirmed answer of the active provider.
+// Whoever went is missing in a confirmed answer of the active provider. Merged: in that of every
+// provider that said anything, and of one at least.
 void Oracle::check_removals(const std::set<std::string>& removed, const TopologySnapshot& after,
                             MonoTime now) {
   for (const std::string& id : removed) {
     bool confirmed = false;
     for (const auto& [provider, belief] : beliefs_) {
-      if (!after.active.empty() && provider != after.active) continue;
+      const bool listed = belief.counts && belief.view && belief.view->find(NodeId(id)) != nullptr;
+      if (merging_ && listed) violation(now, provider.str() + " still lists " + id);
+      if (!merging_ && !after.active.empty() && provider != after.active) continue;
       confirmed = confirmed || (belief.view && belief.view->find(NodeId(id)) == nullptr);
     }
     // A removal that was held may be released by an operator when its provider is gone.
     for (const MemberMap& view : former_) {
-      confirmed = confirmed || (after.active.empty() && view.find(NodeId(id)) == nullptr);
+      confirmed =
+          confirmed || ((merging_ || after.active.empty()) && view.find(NodeId(id)) == nullptr);
     }
     if (!confirmed) violation(now, "no confirmed answer removed " + id);
   }

@@ -27,8 +27,10 @@ class Oracle {
   void booted(Epoch epoch, std::uint64_t boot, const MemberMap& members);
   // The core is about to be told this, by a stream that runs.
   void told(const ProviderReport& report);
-  // The core knows only these providers from now on.
-  void providers_are(const std::set<ProviderId>& ids);
+  // Whether the topology is the union of all providers from now on, or the active one's list.
+  void merging(bool yes);
+  // Only these providers are registered, and of them only these enabled, from now on.
+  void providers_are(const std::set<ProviderId>& ids, const std::set<ProviderId>& enabled);
   void stepped(const std::vector<Event>& events, const TopologySnapshot& after, MonoTime now);
 
   // The hash after that event, in whatever life; none: there was no such event.
@@ -43,6 +45,7 @@ class Oracle {
   struct Belief {
     std::optional<MemberMap> view;  // the last answer that may remove members
     std::uint64_t lineage = 0;
+    bool counts = true;    // merged: it was believed since that began, and since it was enabled
     bool doubted = false;  // a history broke, and the answers since would remove members
     MemberMap candidate;
     MonoTime since{};
@@ -59,7 +62,8 @@ class Oracle {
   std::vector<MemberMap> former_;  // last answers of providers that were removed
   Epoch epoch_;
   std::uint64_t boot_ = 0;
-  SeqNo last_;         // of all lives
+  SeqNo last_;  // of all lives
+  bool merging_ = false;
   bool first_ = true;  // no event yet in this life
   MemberMap model_;    // deltas applied one by one
   std::uint64_t events_ = 0;

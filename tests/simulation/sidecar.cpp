@@ -94,6 +94,7 @@ Result<void> Sidecar::open(std::uint64_t seed) {
   options.epoch = make_epoch(*boot, static_cast<std::uint32_t>(seed));
   options.seed = seed;
   options.log_bytes = kSimLogBytes;
+  options.policy = around_.policy;
   core_ = std::make_unique<ProvisioningCore>(options);
   HubOptions hub;
   hub.epoch = options.epoch;
@@ -104,9 +105,7 @@ Result<void> Sidecar::open(std::uint64_t seed) {
   registry_->set_listener([this](const std::vector<AcceptedProvider>&, Revision,
                                  const std::vector<ProviderId>& holds_to_release) {
     release_holds_ = holds_to_release;
-    std::set<ProviderId> ids;
-    for (const AcceptedProvider& p : registry_->view()->providers) ids.insert(p.descriptor.id);
-    around_.oracle.providers_are(ids);
+    around_.oracle.providers_are(registered(false), registered(true));
     step(input::ProvidersChanged{specs(), release_holds_, std::nullopt});
   });
 
@@ -122,9 +121,18 @@ Result<void> Sidecar::open(std::uint64_t seed) {
       cached.push_back(with_blocked(m, blocked));
     });
   }
+  around_.oracle.merging(options.policy.mode == TopologyMode::Merge);
   around_.oracle.booted(options.epoch, *boot, MemberMap::from(std::move(cached)));
   step(std::move(start));
   return {};
+}
+
+std::set<ProviderId> Sidecar::registered(bool only_enabled) const {
+  std::set<ProviderId> ids;
+  for (const AcceptedProvider& p : registry_->view()->providers) {
+    if (p.descriptor.enabled || !only_enabled) ids.insert(p.descriptor.id);
+  }
+  return ids;
 }
 
 std::vector<ProviderSpec> Sidecar::specs() const {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct Surroundings {
   FileSystem& files;
   const ProviderValidator& validator;
   Oracle& oracle;
+  FailoverPolicy policy = {};  // that a sidecar starts with: what its configuration says
 };
 
 // What a table of blocks amounts to, without its times.
@@ -78,6 +80,7 @@ class Sidecar {
   void save_topology();
   void deliver(const ProviderReport& report);
   std::vector<ProviderSpec> specs() const;
+  std::set<ProviderId> registered(bool only_enabled) const;
   WallTime wall(MonoTime at) const;
 
   Surroundings& around_;

@@ -35,6 +35,8 @@ Simulation::Simulation(std::uint64_t seed, std::ostream* story)
       validator_(catalog_, catalog_.context()),
       around_{dice_, time_, world_, backends_, files_, validator_, oracle_} {
   oracle_.tell_story(story);
+  if (dice_.chance(0.35)) policy_.mode = TopologyMode::Merge;
+  around_.policy.mode = policy_.mode;
   for (int i = 0; i < kProviders; ++i) {
     Backend backend;
     backend.id = "p" + std::to_string(i);

@@ -67,6 +67,10 @@ void Simulation::change_policy() {
   policy_.leave_guard.enabled = dice_.chance(0.6);
   policy_.leave_guard.max_share = dice_.chance(0.5) ? 0.2 : 0.5;
   policy_.leave_guard.hold = dice_.between(seconds(10), seconds(60));
+  const bool merge = policy_.mode == TopologyMode::Merge;
+  if (dice_.chance(0.1)) policy_.mode = merge ? TopologyMode::Failover : TopologyMode::Merge;
+  around_.policy.mode = policy_.mode;  // a reload: the next start reads the same configuration
+  oracle_.merging(policy_.mode == TopologyMode::Merge);
   sidecar_->step(input::PolicyChanged{policy_});
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kShards = 10;
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(ROLLCALL_SANITIZED)
 constexpr std::uint64_t kDefaultSeeds = 100;
 #elif defined(NDEBUG)
 constexpr std::uint64_t kDefaultSeeds = 1000;

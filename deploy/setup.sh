@@ -14,8 +14,8 @@ build_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   curl # the README's tour reads the metrics with it
 )
-# What fetching the backends needs on top (with curl it brings a Go toolchain).
-test_packages=(unzip)
+# What fetching the backends needs on top (with curl it brings a Go toolchain), and the example plug-in in Python.
+test_packages=(unzip python3 python3-grpcio python3-protobuf)
 # What .ci/run needs on top.
 ci_packages=(clang-14 libclang-rt-14-dev ccache)
 
@@ -45,6 +45,39 @@ install_packages() {
   as_root timeout 300 "${apt[@]}" update < /dev/null || die "apt-get update failed"
   as_root timeout 900 "${apt[@]}" install --no-install-recommends "${missing[@]}" < /dev/null \
     || die "these packages could not be installed: ${missing[*]}"
+}
+
+# The real servers of the tests: the name in the label needs-<name>, the script that finds or makes it, the variable that
+# tells the tests where it is.
+backends=(
+  "consul get_consul.sh ROLLCALL_CONSUL"
+  "prometheus get_prometheus.sh ROLLCALL_PROMETHEUS"
+  "etcd get_etcd.sh ROLLCALL_ETCD"
+  "nginx get_nginx.sh ROLLCALL_NGINX"
+  "dns get_dns.sh ROLLCALL_DNS"
+  "kubernetes get_kube_apiserver.sh ROLLCALL_KUBE_APISERVER"
+)
+
+# Gets them all, exports where they are, and sets `missing` to the names of those that could not be had and `left_out` to
+# those that ROLLCALL_LEAVE_OUT names.
+get_backends() {
+  local backend name script variable path
+  missing=()
+  left_out=()
+  for backend in "${backends[@]}"; do
+    read -r name script variable <<< "$backend"
+    if [[ " ${ROLLCALL_LEAVE_OUT:-} " == *" $name "* ]]; then
+      left_out+=("$name")
+    elif path=$("$root_dir/tests/backends/$script"); then
+      export "$variable=$path"
+      echo "$name: $path"
+    else
+      missing+=("$name")
+    fi
+  done
+  ROLLCALL_LEFT_OUT=$(IFS='|'; echo "${left_out[*]}") # as labels are matched; empty: none
+  export ROLLCALL_LEFT_OUT
+  [ -z "${ROLLCALL_PROMETHEUS:-}" ] || export ROLLCALL_PROMTOOL=${ROLLCALL_PROMETHEUS%/*}/promtool
 }
 
 # build PRESET [TARGET…]: configures and builds; the programs are in build/PRESET/bin afterwards.

@@ -165,6 +165,7 @@ std::vector<std::string> EtcdServer::arguments() const {
                                 "--initial-cluster=" + initial_cluster_,
                                 "--initial-cluster-token=" + options_.cluster_token,
                                 "--initial-cluster-state=new",
+                                "--unsafe-no-fsync",  // no test cuts the power
                                 "--logger=zap",
                                 "--log-level=warn"};
   if (options_.tls) {
@@ -197,15 +198,17 @@ Outcome<void> EtcdServer::settle() {
 }
 
 Outcome<void> EtcdServer::await_ready() {
-  // A refusal for want of a token is an answer of a member that has a leader, too.
-  const bool ready = eventually(kReadyLimit, [this] {
+  std::string last;
+  const bool ready = eventually(kReadyLimit, [&] {
     if (!process_->running()) return true;
     int status = 0;
     const auto answer = post("/v3/kv/range", json{{"key", base64("ready")}}.dump(), &status);
+    last = answer ? std::to_string(status) + " " + *answer : answer.error();
+    // A refusal for want of a token is an answer of a member that has a leader, too.
     return answer && (status == 200 || status == 400 || status == 401);
   });
   if (ready && process_->running()) return {};
-  return tl::unexpected("etcd did not become ready:\n" + process_->output_tail());
+  return tl::unexpected("etcd did not become ready: " + last + "\n" + process_->output_tail());
 }
 
 Outcome<void> EtcdServer::restart(Restart state, std::optional<std::string> cluster_token) {

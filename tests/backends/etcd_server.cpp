@@ -346,7 +346,7 @@ Outcome<void> EtcdServer::revoke_lease(Lease lease) {
 // --- access control ---------------------------------------------------------------------------
 
 Outcome<void> EtcdServer::enable_auth() {
-  if (authenticate()) return {};  // kept state has it already
+  if (authenticate()) return {};  // on already
   if (auto done = add_user(kRoot, root_password()); !done) return done;
   if (auto done = expect_ok("/v3/auth/role/add", json{{"name", kRoot}}.dump()); !done) return done;
   if (auto done = grant_role(kRoot, kRoot); !done) return done;

@@ -5,21 +5,16 @@
 namespace rollcall {
 
 void EtcdCalls::cancel() noexcept {
+  token_.cancel();
   const std::lock_guard lock(mutex_);
-  cancelled_ = true;
   for (grpc::ClientContext* context : running_) context->TryCancel();
-}
-
-bool EtcdCalls::cancelled() const noexcept {
-  const std::lock_guard lock(mutex_);
-  return cancelled_;
 }
 
 EtcdCalls::Registered::Registered(EtcdCalls& calls, grpc::ClientContext& context)
     : calls_(calls), context_(context) {
   const std::lock_guard lock(calls_.mutex_);
   calls_.running_.push_back(&context_);
-  if (calls_.cancelled_) context_.TryCancel();
+  if (calls_.cancelled()) context_.TryCancel();
 }
 
 EtcdCalls::Registered::~Registered() {

@@ -1,6 +1,7 @@
 // EtcdCalls: the calls that run, so that cancel() ends them, whatever they wait for.
 //
-// Threads: any. Each call registers for as long as its context lives.
+// Threads: any. Each call registers for as long as its context lives; the token is for waits that
+// are no calls.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -8,12 +9,15 @@
 #include <mutex>
 #include <vector>
 
+#include "providers/common/cancel.h"
+
 namespace rollcall {
 
 class EtcdCalls {
  public:
   void cancel() noexcept;
-  bool cancelled() const noexcept;
+  bool cancelled() const noexcept { return token_.cancelled(); }
+  const Cancel& token() const { return token_; }
 
   // While it lives, cancel() cancels the context too; at once, if that was before.
   class Registered {
@@ -29,9 +33,9 @@ class EtcdCalls {
   };
 
  private:
-  mutable std::mutex mutex_;  // guards both
+  Cancel token_;
+  std::mutex mutex_;  // guards running_
   std::vector<grpc::ClientContext*> running_;
-  bool cancelled_ = false;
 };
 
 }  // namespace rollcall

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "providers/common/transport.h"
 #include "providers/etcd/etcd_status.h"
 #include "providers/etcd/limits.h"
 
@@ -82,7 +83,36 @@ void EtcdClient::next_endpoint() {
   disconnect();
 }
 
+// Whether TLS itself is the reason, as our own client sees it. With TLS 1.3 a server says only
+// after the handshake that it does not want our certificate; if all is well it says nothing by
+// itself.
+ProvisioningError EtcdClient::explained(ProvisioningError error) {
+  const Endpoint& endpoint = target_.endpoints[endpoint_];
+  if (error.code != ErrorCode::BackendUnavailable || !secrets_ ||
+      endpoint.scheme != Endpoint::Scheme::Https || calls_.cancelled()) {
+    return error;
+  }
+  const Io io{clock_, calls_.token()};
+  ConnectOptions options;
+  options.secrets = &*secrets_;
+  options.tls_server_name = target_.tls_server_name;
+  auto connection =
+      Transport::connect(endpoint, options, clock_.now() + Duration(limits::kEtcdTlsLook), io);
+  ProvisioningError why;
+  if (connection) {
+    char byte = 0;
+    auto said = connection->read(&byte, 1, clock_.now() + Duration(limits::kEtcdTlsAlert), io);
+    if (said) return error;
+    why = std::move(said.error());
+  } else {
+    why = std::move(connection.error());
+  }
+  const bool tls = why.code == ErrorCode::AuthFailed || why.code == ErrorCode::InvalidConfig;
+  return tls ? why : error;
+}
+
 ProvisioningError EtcdClient::reported(ProvisioningError error) {
+  error = explained(std::move(error));
   if (secrets_) {
     const auto colon = secrets_->token.find(':');
     if (colon != std::string::npos) {

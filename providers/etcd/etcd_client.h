@@ -70,6 +70,7 @@ class EtcdClient {
   EtcdCalls& calls() { return calls_; }
   const Clock& clock() const { return clock_; }
   // An error as this client's calls report theirs; a refusal makes it forget what was refused.
+  // What TLS would not have, gRPC calls unavailable like everything else: it is looked at again.
   ProvisioningError reported(ProvisioningError error);
 
   const std::string& endpoint() const { return target_.endpoints[endpoint_].text; }
@@ -87,6 +88,7 @@ class EtcdClient {
   Result<Response> ask(const Question<Response>& question, MonoTime deadline);
   Result<void> connect();
   Result<void> sign_in(MonoTime deadline);
+  ProvisioningError explained(ProvisioningError error);
 
   const EtcdTarget target_;
   const Clock& clock_;

@@ -22,16 +22,6 @@ bool about_identity(std::string_view text) {
                              "auth store is old", "revision in header is old"});
 }
 
-// How gRPC words a TLS handshake that failed over a certificate, in either direction. It has no
-// code of its own for that.
-bool about_certificates(std::string_view text) {
-  return contains_any(
-      text, {"CERTIFICATE_VERIFY_FAILED", "certificate verify failed",
-             "TLSV13_ALERT_CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_UNKNOWN_CA",
-             "ALERT_CERTIFICATE", "ALERT_UNSUPPORTED_CERT", "certificate required",
-             "bad certificate", "unknown ca", "Hostname Verification Check failed", "Peer name"});
-}
-
 bool about_another_protocol(std::string_view text) {
   return contains_any(text, {"http1.x server", "Received http2 header with status",
                              "Bad Content-Type", "content-type"});
@@ -55,8 +45,6 @@ ErrorCode code_of(const grpc::Status& status) {
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return etcd_message_too_large(status) ? ErrorCode::LimitExceeded
                                             : ErrorCode::BackendUnavailable;
-    case grpc::StatusCode::UNAVAILABLE:
-      return about_certificates(text) ? ErrorCode::AuthFailed : ErrorCode::BackendUnavailable;
     default:
       return ErrorCode::BackendUnavailable;
   }

@@ -13,7 +13,6 @@ namespace rollcall {
 
 // Of a status that is not OK. Which failure looks like which code:
 //   UNAVAILABLE: refused, reset, no leader, no quorum        BACKEND_UNAVAILABLE
-//   … because TLS failed over a certificate                  AUTH_FAILED
 //   DEADLINE_EXCEEDED                                        TIMEOUT
 //   CANCELLED by `cancelled`                                 SHUTTING_DOWN
 //   UNAUTHENTICATED, wrong user or password, no user at all  AUTH_FAILED

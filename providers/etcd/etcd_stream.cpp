@@ -96,18 +96,13 @@ EtcdStream::EtcdStream(std::shared_ptr<const EtcdSettings> settings, const AuthR
 
 EtcdStream::~EtcdStream() = default;
 
-void EtcdStream::cancel() noexcept {
-  cancel_.cancel();
-  calls_.cancel();
-}
-
 ProviderEvent EtcdStream::next() {
   const MonoTime round_ends = clock_.now() + Duration(limits::kEtcdRound);
   EtcdErrors errors;
   for (std::size_t tried = 0; tried < client_.endpoints();) {
     const bool watched = watch_ != nullptr;
     auto event = advance(round_ends);
-    if (cancel_.cancelled()) break;
+    if (calls_.cancelled()) break;
     if (event) return std::move(*event);
     watch_.reset();
     check_.reset();
@@ -122,7 +117,7 @@ ProviderEvent EtcdStream::next() {
     ++tried;
     if (clock_.now() + Duration(limits::kEtcdMinAttempt) > round_ends) break;
   }
-  if (cancel_.cancelled()) return Terminated{true, ErrorCode::ShuttingDown, "cancelled"};
+  if (calls_.cancelled()) return Terminated{true, ErrorCode::ShuttingDown, "cancelled"};
   return FailedAnswer{errors.code(), errors.detail()};
 }
 
@@ -142,7 +137,7 @@ tl::unexpected<ProvisioningError> EtcdStream::rollback(const std::string& why) {
 
 Result<ProviderEvent> EtcdStream::synchronise(MonoTime deadline) {
   const MonoTime from = bucket_.take(clock_.now());
-  if (wait_for(-1, 0, from, clock_, cancel_) == Wake::Cancelled) {
+  if (wait_for(-1, 0, from, clock_, calls_.token()) == Wake::Cancelled) {
     return fail(ErrorCode::ShuttingDown, "cancelled");
   }
   watch_.reset();

@@ -26,7 +26,6 @@
 #include <string_view>
 
 #include "core/provider.h"
-#include "providers/common/cancel.h"
 #include "providers/common/rate_limit.h"
 #include "providers/etcd/etcd_calls.h"
 #include "providers/etcd/etcd_client.h"
@@ -72,7 +71,7 @@ class EtcdStream : public ProviderStream {
              std::optional<bool> trust_progress = std::nullopt);  // none: by the server's version
   ~EtcdStream() override;
   ProviderEvent next() override;
-  void cancel() noexcept override;
+  void cancel() noexcept override { calls_.cancel(); }
 
  private:
   using Maybe = Result<std::optional<ProviderEvent>>;  // none: nothing to tell yet
@@ -95,7 +94,6 @@ class EtcdStream : public ProviderStream {
   const std::shared_ptr<EtcdHistory> history_;
   const Clock& clock_;
   const std::optional<bool> trust_progress_;
-  Cancel cancel_;
   EtcdCalls calls_;
   EtcdClient client_;
   EtcdReader reader_;

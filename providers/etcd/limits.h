@@ -43,5 +43,8 @@ inline constexpr std::size_t kEtcdNamedKeys = 5;  // of malformed values, in an 
 // etcd closes connections that ping more often than every 5 s.
 inline constexpr int kEtcdKeepaliveMs = 10'000;
 inline constexpr int kEtcdKeepaliveTimeoutMs = 5'000;
+// A look at why TLS may have failed: a handshake, and what the server says about it at once.
+inline constexpr std::chrono::milliseconds kEtcdTlsLook{1000};
+inline constexpr std::chrono::milliseconds kEtcdTlsAlert{300};
 
 }  // namespace rollcall::limits

@@ -211,6 +211,14 @@ Outcome<void> EtcdServer::await_ready() {
   return tl::unexpected("etcd did not become ready: " + last + "\n" + process_->output_tail());
 }
 
+Outcome<bool> EtcdServer::is_leader() {
+  const auto answer = call("/v3/maintenance/status", "{}");
+  if (!answer) return tl::unexpected(answer.error());
+  const json parsed = json::parse(*answer, nullptr, false);
+  if (!parsed.is_object() || !parsed.contains("header")) return tl::unexpected(*answer);
+  return parsed.value("leader", "0") == parsed["header"].value("member_id", "");
+}
+
 Outcome<void> EtcdServer::restart(Restart state, std::optional<std::string> cluster_token) {
   process_->kill();
   if (cluster_token) options_.cluster_token = *cluster_token;

@@ -65,6 +65,7 @@ class EtcdServer {
   Outcome<void> save_state();
   // Waits until it has a leader and answers a linearizable read; start and restart have done so.
   Outcome<void> await_ready();
+  Outcome<bool> is_leader();
 
   // Keys. The answers are the revisions that the writes made.
   Outcome<Revision> put(std::string_view key, std::string_view value, Lease lease = 0);

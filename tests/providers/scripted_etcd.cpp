@@ -37,8 +37,8 @@ struct ScriptedEtcd::Service {
     ScriptedEtcd& owner;
   };
 
-  struct Watch : etcdserverpb::Watch::Service {
-    explicit Watch(ScriptedEtcd& o) : owner(o) {}
+  struct Watching : etcdserverpb::Watch::Service {
+    explicit Watching(ScriptedEtcd& o) : owner(o) {}
     grpc::Status Watch(grpc::ServerContext* context,
                        grpc::ServerReaderWriter<WatchResponse, WatchRequest>* stream) override {
       std::thread reader([&] { read(*stream); });
@@ -97,7 +97,7 @@ struct ScriptedEtcd::Service {
 
   explicit Service(ScriptedEtcd& o) : kv(o), watch(o), maintenance(o) {}
   KV kv;
-  Watch watch;
+  Watching watch;
   Maintenance maintenance;
 };
 

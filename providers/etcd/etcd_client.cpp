@@ -93,15 +93,17 @@ ProvisioningError EtcdClient::explained(ProvisioningError error) {
     return error;
   }
   const Io io{clock_, calls_.token()};
+  const auto until = [&](Duration patience) {
+    return std::min(clock_.now() + patience, deadline_);
+  };
   ConnectOptions options;
   options.secrets = &*secrets_;
   options.tls_server_name = target_.tls_server_name;
-  auto connection =
-      Transport::connect(endpoint, options, clock_.now() + Duration(limits::kEtcdTlsLook), io);
+  auto connection = Transport::connect(endpoint, options, until(limits::kEtcdTlsLook), io);
   ProvisioningError why;
   if (connection) {
     char byte = 0;
-    auto said = connection->read(&byte, 1, clock_.now() + Duration(limits::kEtcdTlsAlert), io);
+    auto said = connection->read(&byte, 1, until(limits::kEtcdTlsAlert), io);
     if (said) return error;
     why = std::move(said.error());
   } else {
@@ -175,6 +177,7 @@ Result<void> EtcdClient::sign_in(MonoTime deadline) {
 }
 
 Result<void> EtcdClient::prepare(grpc::ClientContext& context, MonoTime deadline) {
+  deadline_ = deadline;
   if (auto connected = connect(); !connected) return connected;
   if (!signed_in_) {
     if (auto done = sign_in(deadline); !done) return done;

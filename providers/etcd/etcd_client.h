@@ -99,6 +99,7 @@ class EtcdClient {
   std::optional<Secrets> secrets_;  // those in use
   std::string token_;               // what etcd gave for them; good at every member
   bool signed_in_ = false;          // or there is nothing to sign in with, or to
+  MonoTime deadline_{};             // of the call that runs or was last
 };
 
 // What a stub call waits until.

@@ -96,8 +96,9 @@ Result<void> EtcdReader::take_page(Pages& pages, const RangeResponse& page) {
     snapshot.view.put(kv.key(), kv.value(), kv.mod_revision());
     pages.last_key = kv.key();
   }
-  if (auto fault = snapshot.view.fault(); fault && fault->code == ErrorCode::LimitExceeded) {
-    return fail(fault->code, client_.endpoint() + ": " + fault->message);
+  if (snapshot.view.too_large()) {
+    return fail(ErrorCode::LimitExceeded,
+                client_.endpoint() + ": " + snapshot.view.fault()->message);
   }
   pages.more = page.more();
   if (pages.more && page.kvs().empty()) return malformed("an empty page that is not the last");

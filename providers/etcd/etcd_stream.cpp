@@ -322,11 +322,9 @@ ProviderEvent EtcdStream::tell_whole(const AnswerTimes& times) {
 // After a change of the view.
 std::optional<ProviderEvent> EtcdStream::tell_difference() {
   EtcdView::Difference difference = view_->take_difference();
-  if (!in_step_ || view_->fault()) {
-    const bool told_already = !in_step_ && view_->fault();
-    if (told_already) return std::nullopt;  // the next check tells again
-    return tell_whole(times_since(clock_.now()));
-  }
+  const bool faulty = view_->faulty();
+  if (faulty && !in_step_) return std::nullopt;  // told already; the next check tells again
+  if (faulty || !in_step_) return tell_whole(times_since(clock_.now()));
   if (difference.empty()) return std::nullopt;
   told_digest_ = view_->digest();
   told_count_ = view_->keys();

@@ -40,9 +40,9 @@ namespace rollcall {
 // lost while nobody watched is noticed by the next one.
 class EtcdHistory {
  public:
-  // Before a question is put …
+  // Before a question is put, and
   EtcdPosition known() const;
-  // … and with its answer. False: the answer cannot be of the same history, whoever else has noted
+  // with its answer. False: the answer cannot be of the same history, whoever else has noted
   // something meanwhile; then a new lineage has begun.
   bool note(const EtcdPosition& known_before, const EtcdPosition& answer);
   // A watch of the same cluster has told of this revision.

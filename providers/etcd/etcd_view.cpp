@@ -91,8 +91,15 @@ EtcdView::Difference EtcdView::take_difference() {
   return difference;
 }
 
+bool EtcdView::too_large() const {
+  return entries_.size() > limits::kMaxMembers || bytes_ > limits::kMaxBackendAnswerBytes;
+}
+
+bool EtcdView::faulty() const { return too_large() || malformed_ != 0 || ambiguous_ != 0; }
+
 std::optional<ProvisioningError> EtcdView::fault() const {
-  if (entries_.size() > limits::kMaxMembers || bytes_ > limits::kMaxBackendAnswerBytes) {
+  if (!faulty()) return std::nullopt;
+  if (too_large()) {
     return ProvisioningError{ErrorCode::LimitExceeded,
                              "the prefix has " + std::to_string(entries_.size()) + " keys of " +
                                  std::to_string(bytes_) + " bytes together; the limits are " +
@@ -101,7 +108,6 @@ std::optional<ProvisioningError> EtcdView::fault() const {
                              {},
                              0};
   }
-  if (malformed_ == 0 && ambiguous_ == 0) return std::nullopt;
   std::string text;
   std::size_t told = 0;
   for (const auto& [key, entry] : entries_) {

@@ -40,6 +40,8 @@ class EtcdView {
   // there was none the last time either.
   Difference take_difference();
 
+  bool too_large() const;
+  bool faulty() const;  // too large, or with malformed or ambiguous keys
   // MALFORMED_RESPONSE naming the keys at fault; LIMIT_EXCEEDED above limits::kMaxMembers keys or
   // limits::kMaxBackendAnswerBytes of them.
   std::optional<ProvisioningError> fault() const;

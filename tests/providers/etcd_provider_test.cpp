@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "core/limits.h"
 #include "providers/etcd/etcd_provider.h"
 #include "providers/etcd/etcd_settings.h"
@@ -231,6 +233,53 @@ TEST_F(EtcdProviderTest, ManyLargeMembersComeInPages) {
     const auto* change = std::get_if<ChangeAnswer>(&e);
     return change != nullptr && change->removals.size() == 2500;
   });
+}
+
+TEST_F(EtcdProviderTest, R2_3_NoChangeIsLostAmongThousands) {
+  start();
+  constexpr int kMembers = 5000;
+  constexpr int kSteps = 100;
+  constexpr int kChangesAStep = 50;
+  constexpr unsigned kSeed = 20240611;
+  RecordProperty("seed", static_cast<int>(kSeed));
+  std::map<std::string, std::uint32_t> wanted;  // id -> weight
+  std::vector<std::pair<std::string, std::string>> entries;
+  const auto entry = [&](const std::string& id, std::uint32_t weight) {
+    wanted[id] = weight;
+    entries.emplace_back(key(id), member_json(id, ",\"weight\":" + std::to_string(weight)));
+  };
+  for (int i = 0; i < kMembers; ++i) entry("n" + std::to_string(i), 1);
+  ASSERT_DONE(server_->put_many(entries));
+
+  std::map<std::string, std::uint32_t> held;
+  StreamReader stream(create({{"attest_ms", "500"}})->stream());
+  const auto apply = [&](const ProviderEvent& event) {
+    if (const auto* all = std::get_if<SnapshotAnswer>(&event)) {
+      held.clear();
+      for (const ClusterNode& node : all->members) held[node.id.str()] = node.weight;
+    } else if (const auto* change = std::get_if<ChangeAnswer>(&event)) {
+      for (const ClusterNode& node : change->upserts) held[node.id.str()] = node.weight;
+      for (const NodeId& id : change->removals) held.erase(id.str());
+    }
+    return held == wanted;
+  };
+  stream.until(apply);
+  std::minstd_rand random(kSeed);
+  for (std::uint32_t step = 2; step < kSteps + 2; ++step) {
+    entries.clear();
+    for (int i = 0; i < kChangesAStep; ++i) {
+      entry("n" + std::to_string(random() % (kMembers + 500)),
+            step + static_cast<std::uint32_t>(random() % 3));
+    }
+    std::map<std::string, std::string> once(entries.begin(), entries.end());  // a key once a step
+    for (const auto& [name, value] : entries) once[name] = value;
+    ASSERT_DONE(server_->put_many({once.begin(), once.end()}));
+    const std::string gone = "n" + std::to_string(random() % kMembers);
+    wanted.erase(gone);
+    drop(gone);
+  }
+  stream.until(apply);
+  EXPECT_EQ(held, wanted);
 }
 
 TEST_F(EtcdProviderTest, NothingIsLeftBehindByStreamsThatWereCancelled) {

@@ -12,7 +12,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kGeneratedPrefix = "rollcall/v1/";  // what proto/ generates
+// What proto/ generates.
+bool is_generated(std::string_view include) {
+  return include.starts_with("rollcall/v1/") || include.starts_with("etcd/v3/");
+}
 
 bool within(std::string_view folder, std::string_view layer) {
   return folder == layer || (folder.starts_with(layer) && folder[layer.size()] == '/');
@@ -65,7 +68,7 @@ const std::set<std::string_view>& core_std_headers() {
 
 Complaints check_one_include(const fs::path& root, const SourceFile& file, const Include& include) {
   const auto line = static_cast<std::size_t>(include.line);
-  if (include.path.starts_with(kGeneratedPrefix)) {
+  if (is_generated(include.path)) {
     if (may_include(file.folder(), "proto")) return {};
     return {at(file, line, "against the arrows: this folder may not know the messages of proto")};
   }

@@ -268,9 +268,17 @@ TEST_F(ProviderConformance, NoThreadAndNoDescriptorIsLeftBehind) {
   one_life();  // what a process opens once and for all is open now
   const std::size_t descriptors = open_descriptors();
   const std::size_t threads = running_threads();
-  for (int i = 0; i < 5; ++i) one_life();
+  constexpr std::size_t kLives = 10;
+  for (std::size_t i = 0; i < kLives; ++i) one_life();
   EXPECT_TRUE(comes_to(open_descriptors, descriptors)) << open_descriptors();
-  EXPECT_TRUE(comes_to(running_threads, threads)) << running_threads();
+  // Libraries such as gRPC keep helper threads, a few more or fewer by the moment; one left behind
+  // by each life would be ten.
+  constexpr std::size_t kHelpers = 4;
+  const auto left_behind = [&] {
+    const std::size_t now = running_threads();
+    return now > threads + kHelpers ? now - threads : 0;
+  };
+  EXPECT_TRUE(comes_to(left_behind, 0)) << running_threads() << " threads after " << threads;
 }
 
 TEST_F(ProviderConformance, R1_4_ConnectivityAndOneReadWorkWithinTheirDeadline) {

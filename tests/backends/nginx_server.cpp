@@ -1,7 +1,6 @@
 #include "tests/backends/nginx_server.h"
 
 #include <httplib.h>
-#include <signal.h>
 
 #include <filesystem>
 
@@ -106,11 +105,10 @@ void NginxServer::remove(const std::string& name) {
 }
 
 Outcome<void> NginxServer::reconfigure(Options options) {
+  process_->kill();
   options_ = std::move(options);
   write_config();
-  if (!process_->signal(SIGHUP)) return tl::unexpected(std::string("nginx has ended"));
-  if (eventually(kReadyLimit, [this] { return answers_as_configured(); })) return {};
-  return tl::unexpected("nginx did not take its new configuration:\n" + process_->output_tail());
+  return spawn();
 }
 
 Outcome<void> NginxServer::restart() {

@@ -35,7 +35,7 @@ class NginxServer {
   // The file, replaced in one step.
   void serve(std::string_view content, const std::string& name = "targets.json");
   void remove(const std::string& name = "targets.json");
-  // Another configuration, read by the running server; awaited.
+  // Started again with another configuration, which one process alone can't take while it runs.
   Outcome<void> reconfigure(Options options);
 
   bool pause() { return process_->pause(); }

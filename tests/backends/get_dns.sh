@@ -7,7 +7,7 @@
 # The cache is ${ROLLCALL_CACHE:-${XDG_CACHE_HOME:-~/.cache}/rollcall}. Needs apt's lists to be there; never root.
 set -euo pipefail
 
-packages=(knot libknot13 libdnssec9 libzscanner4 liburcu8 liblmdb0 libcap-ng0)
+packages=(knot libknot13 libdnssec9 libzscanner4 liburcu8 liblmdb0 libcap-ng0 libxdp1 libbpf1 libelf1)
 cache=${ROLLCALL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rollcall}
 say() { printf 'get_dns: %s\n' "$*" >&2; }
 

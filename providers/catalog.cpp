@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "providers/consul/consul_provider.h"
+#include "providers/dns/dns_provider.h"
 #include "providers/etcd/etcd_provider.h"
 #include "providers/file/file_provider.h"
+#include "providers/http/http_provider.h"
 #include "providers/in_memory/in_memory_provider.h"
 
 namespace rollcall {
@@ -18,6 +20,8 @@ std::vector<std::unique_ptr<ProviderFactory>> built_in() {
   kinds.push_back(make_file_factory());
   kinds.push_back(make_consul_factory());
   kinds.push_back(make_etcd_factory());
+  kinds.push_back(make_http_factory());
+  kinds.push_back(make_dns_factory());
   return kinds;
 }
 

@@ -4,15 +4,18 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <utility>
 
 #include <httplib.h>
 
+#include "bridges/http/http_sd_json.h"
 #include "bridges/http/task_queue.h"
 #include "bridges/http/topology_json.h"
 #include "core/codec/json_writer.h"
+#include "core/http_sd.h"
 
 namespace rollcall {
 namespace {
@@ -81,8 +84,8 @@ class HttpServer::Impl {
       if (!res.body.empty()) return;
       answer_error(res, res.status,
                    res.status == 404 ? ErrorCode::NotFound : ErrorCode::InvalidConfig,
-                   res.status == 404 ? "no such path; there are /metrics, /livez, /readyz and "
-                                       "/v1/topology"
+                   res.status == 404 ? "no such path; there are /metrics, /livez, /readyz, "
+                                       "/v1/topology and /v1/http_sd"
                                      : "this request is not understood (" + req.method + ")");
     });
     server_.set_exception_handler(
@@ -156,6 +159,8 @@ class HttpServer::Impl {
     server_.Get("/v1/topology", [this](const httplib::Request& req, httplib::Response& res) {
       topology(req, res);
     });
+    server_.Get("/v1/http_sd",
+                [this](const httplib::Request& req, httplib::Response& res) { http_sd(req, res); });
   }
 
   void ready(httplib::Response& res) const {
@@ -204,7 +209,30 @@ class HttpServer::Impl {
     });
   }
 
+  // Never an empty list for want of knowledge: whoever reads it would take that for a cluster that
+  // is gone. A stale list is served, as everywhere, and says so.
+  void http_sd(const httplib::Request& req, httplib::Response& res) {
+    const auto state = sources_.hub->state();
+    if (!state || !state->has_topology)
+      return answer_error(res, 503, ErrorCode::NoSnapshot,
+                          "no provider has confirmed a topology yet");
+    const std::string etag = http_sd_etag(*state);
+    res.set_header("ETag", etag);
+    res.set_header("Cache-Control", "no-cache");
+    if (state->stale || state->draining) res.set_header(std::string(http_sd::kStaleHeader), "true");
+    if (etag_matches(req.get_header_value("If-None-Match"), etag)) {
+      res.status = 304;
+      return;
+    }
+    const auto text = document_.of(state->members);
+    const auto write = [text](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+      return sink.write(text->data() + offset, std::min(length, kPieceBytes));
+    };
+    res.set_content_provider(text->size(), kJson, write);
+  }
+
   const Sources sources_;
+  HttpSdDocument document_;
   httplib::Server server_;
   std::string address_;
   std::atomic<bool> ended_{false};

@@ -1,5 +1,5 @@
-// HttpServer: /metrics, /livez, /readyz and /v1/topology on loopback (SPEC 9, README.md beside
-// this).
+// HttpServer: /metrics, /livez, /readyz, /v1/topology and /v1/http_sd on loopback (SPEC 9,
+// README.md beside this).
 //
 // Threads: one that accepts and kHttpThreads workers, all its own. start() and stop() from the
 // owner's. Reading the topology takes no lock of the writer; metrics and liveness ask the service

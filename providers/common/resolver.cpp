@@ -1,11 +1,9 @@
 #include "providers/common/resolver.h"
 
-#include <ares.h>
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <charconv>
@@ -13,6 +11,7 @@
 #include <memory>
 #include <optional>
 
+#include "providers/common/ares_channel.h"
 #include "providers/common/limits.h"
 
 namespace rollcall {
@@ -71,63 +70,17 @@ void on_answer(void* arg, int status, int /*timeouts*/, ares_addrinfo* found) {
   ares_freeaddrinfo(found);
 }
 
-struct DestroyChannel {
-  void operator()(ares_channel channel) const { ares_destroy(channel); }
-};
-using Channel = std::unique_ptr<ares_channeldata, DestroyChannel>;
-
-Channel make_channel(const std::string& servers) {
+AresChannel make_channel(const std::string& servers) {
   ares_options options{};
   options.timeout = static_cast<int>(limits::kResolverTryTimeout.count());
   options.tries = limits::kResolverTries;
   ares_channel channel = nullptr;
   const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES;
   if (ares_init_options(&channel, &options, mask) != ARES_SUCCESS) return nullptr;
-  Channel owner(channel);
+  AresChannel owner(channel);
   const bool asked =
       servers.empty() || ares_set_servers_ports_csv(channel, servers.c_str()) == ARES_SUCCESS;
   return asked ? std::move(owner) : nullptr;
-}
-
-// One round: waits for the channel's sockets, its next internal time-out, cancellation or the
-// deadline, whichever is first, and lets the channel work. Returns whether it was cancelled.
-bool run_once(ares_channel channel, MonoTime deadline, const Io& io) {
-  ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-  const unsigned bits = static_cast<unsigned>(ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM));
-  pollfd fds[ARES_GETSOCK_MAXNUM + 1];
-  nfds_t count = 0;
-  for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; ++i) {
-    const bool reads = (bits & (1u << i)) != 0;
-    const bool writes = (bits & (1u << (i + ARES_GETSOCK_MAXNUM))) != 0;
-    if (!reads && !writes) continue;
-    const int events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0);
-    fds[count++] = {sockets[i], static_cast<short>(events), 0};
-  }
-  fds[count] = {io.cancel.fd(), POLLIN, 0};
-
-  const auto slice = io.cancel.fd() >= 0 ? std::chrono::milliseconds(limits::kWaitSlice)
-                                         : limits::kWaitSliceWithoutFd;
-  const std::int64_t left =
-      std::clamp<std::int64_t>(to_ms(deadline - io.clock.now()), 0, slice.count());
-  timeval maximum{left / 1000, static_cast<suseconds_t>((left % 1000) * 1000)};
-  timeval buffer{};
-  const timeval* wait = ares_timeout(channel, &maximum, &buffer);
-  const auto timeout_ms = static_cast<int>(wait->tv_sec * 1000 + (wait->tv_usec + 999) / 1000);
-  ::poll(fds, count + 1, timeout_ms);
-  if (io.cancel.cancelled()) return true;
-
-  bool any = false;
-  for (nfds_t i = 0; i < count; ++i) {
-    if (fds[i].revents == 0) continue;
-    any = true;
-    const bool failed = (fds[i].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
-    const bool readable = failed || (fds[i].revents & POLLIN) != 0;
-    const bool writable = (fds[i].revents & POLLOUT) != 0;
-    ares_process_fd(channel, readable ? fds[i].fd : ARES_SOCKET_BAD,
-                    writable ? fds[i].fd : ARES_SOCKET_BAD);
-  }
-  if (!any) ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);  // its own time-outs
-  return false;
 }
 
 }  // namespace
@@ -139,7 +92,7 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_
 
   // Declared before the channel: destroying that ends an open question, which calls on_answer().
   Answer answer;
-  const Channel channel = make_channel(servers);
+  const AresChannel channel = make_channel(servers);
   if (!channel) return fail(ErrorCode::BackendUnavailable, "the name resolver can't start");
   ares_addrinfo_hints hints{};
   hints.ai_family = AF_UNSPEC;
@@ -151,7 +104,8 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_
     if (io.clock.now() >= deadline) {
       return fail(ErrorCode::Timeout, "the name " + host + " was not resolved in time");
     }
-    if (run_once(channel.get(), deadline, io)) return fail(ErrorCode::ShuttingDown, "cancelled");
+    if (run_ares_once(channel.get(), deadline, io))
+      return fail(ErrorCode::ShuttingDown, "cancelled");
   }
   if (answer.status == ARES_ETIMEOUT) {
     return fail(ErrorCode::Timeout, "no name server answered for " + host);

@@ -10,6 +10,7 @@
 
 #include "core/provider.h"
 #include "providers/common/credentials.h"
+#include "providers/common/endpoint_errors.h"
 #include "providers/common/http_client.h"
 #include "providers/consul/consul_settings.h"
 
@@ -50,23 +51,6 @@ class ConsulClient {
   std::size_t endpoint_ = 0;
   std::optional<HttpClient> http_;
   std::optional<Secrets> connected_with_;  // what TLS was set up with; of an https endpoint
-};
-
-// Whether another endpoint of the same cluster may do better.
-bool may_differ_elsewhere(ErrorCode code);
-
-// Of several endpoints' errors the one to report: the most specific code (a refusal says more than
-// silence), and all messages as far as they fit.
-class EndpointErrors {
- public:
-  void add(const ProvisioningError& error);
-  ErrorCode code() const { return code_; }
-  std::string detail() const;
-
- private:
-  bool any_ = false;
-  ErrorCode code_ = ErrorCode::BackendUnavailable;
-  std::string detail_;
 };
 
 }  // namespace rollcall

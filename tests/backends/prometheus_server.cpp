@@ -18,12 +18,21 @@ constexpr int kRequestSeconds = 10;
 
 // YAML reads JSON, so that nothing has to be quoted by hand.
 std::string config(const PrometheusServer::Options& options) {
-  const json config = {
+  json config = {
       {"global", {{"scrape_interval", options.interval}, {"scrape_timeout", options.interval}}},
       {"scrape_configs",
        {{{"job_name", "rollcall"},
          {"metrics_path", options.metrics_path},
          {"static_configs", {{{"targets", options.targets}}}}}}}};
+  if (!options.http_sd.empty()) {
+    json lists = json::array();
+    for (const std::string& url : options.http_sd) {
+      lists.push_back({{"url", url}, {"refresh_interval", options.interval}});
+    }
+    const json relabel = {{{"action", "labelmap"}, {"regex", "__meta_rollcall_(.+)"}}};
+    config["scrape_configs"].push_back(
+        {{"job_name", "discovered"}, {"http_sd_configs", lists}, {"relabel_configs", relabel}});
+  }
   return config.dump(2);
 }
 
@@ -94,6 +103,22 @@ bool PrometheusServer::await_up(milliseconds limit) {
     const auto up = value("sum(up{job=\"rollcall\"})");
     return up && up->has_value() && static_cast<std::size_t>(**up) == targets_;
   });
+}
+
+Outcome<std::map<std::string, std::map<std::string, std::string>>> PrometheusServer::discovered() {
+  const auto body = get(port_, "/api/v1/targets?state=active");
+  if (!body) return tl::unexpected(body.error());
+  const json answer = json::parse(*body, nullptr, false);
+  if (!answer.is_object() || answer.value("status", "") != "success") {
+    return tl::unexpected("not understood: " + *body);
+  }
+  std::map<std::string, std::map<std::string, std::string>> targets;
+  for (const json& target : answer["data"]["activeTargets"]) {
+    if (target.value("scrapePool", "") != "discovered") continue;
+    targets[target["discoveredLabels"].value("__address__", "")] =
+        target["labels"].get<std::map<std::string, std::string>>();
+  }
+  return targets;
 }
 
 Outcome<Finished> promtool_check_metrics(const std::string& page) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,9 @@ class PrometheusServer {
     std::vector<std::string> targets;  // "127.0.0.1:9100"; scraped as job "rollcall"
     std::string metrics_path = "/metrics";
     std::string interval = "200ms";
+    // Lists in the http_sd format, read every `interval`; their targets make the job "discovered",
+    // with the labels' prefix __meta_rollcall_ taken off and the rest of the name kept.
+    std::vector<std::string> http_sd = {};
   };
   static Outcome<std::unique_ptr<PrometheusServer>> start(const Options& options);
 
@@ -27,6 +31,8 @@ class PrometheusServer {
   Outcome<std::optional<double>> value(const std::string& query);
   // Waits until up{job="rollcall"} of every target is 1.
   bool await_up(std::chrono::milliseconds limit);
+  // The targets of the job "discovered" as Prometheus has them now: address to labels.
+  Outcome<std::map<std::string, std::map<std::string, std::string>>> discovered();
   Process& process() { return *process_; }
 
  private:

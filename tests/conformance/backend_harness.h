@@ -19,6 +19,8 @@ class BackendHarness {
   virtual ProviderContext context() = 0;
   // The backend has exactly these members soon. `provider` is one of descriptor().
   virtual void set_members(ClusterProvider& provider, const std::vector<ClusterNode>& nodes) = 0;
+  // What this backend can say of a node: the same, unless its format has no place for all of it.
+  virtual ClusterNode as_told(const ClusterNode& node) { return node; }
   // The backend can't be asked until repair(). False: there is nothing that could be broken.
   virtual bool break_down() = 0;
   virtual void repair() = 0;

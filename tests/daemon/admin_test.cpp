@@ -230,7 +230,8 @@ TEST_F(Admin, KindsAreDescribed) {
     names.push_back(k.kind());
     EXPECT_FALSE(k.summary().empty());
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"consul", "etcd", "file", "in-memory"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"consul", "dns", "etcd", "file", "http", "in-memory"}));
 }
 
 TEST_F(Admin, ACallThatComesTooLateIsATimeout) {

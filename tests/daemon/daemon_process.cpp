@@ -106,7 +106,7 @@ HttpReply DaemonProcess::get(
   auto result = client.Get(path, sent);
   if (!result) return {};
   return {result->status, result->body, result->get_header_value("ETag"),
-          result->get_header_value("Content-Type")};
+          result->get_header_value("Content-Type"), result->get_header_value("X-Rollcall-Stale")};
 }
 
 bool DaemonProcess::told(const std::string& text) const {

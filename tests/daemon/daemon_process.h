@@ -29,6 +29,7 @@ struct HttpReply {
   std::string body;
   std::string etag;
   std::string content_type;
+  std::string stale;  // X-Rollcall-Stale
 };
 
 class DaemonProcess {

@@ -88,6 +88,74 @@ TEST_F(Http, AnUnchangedTopologyIsNotSentAgain) {
   EXPECT_EQ(daemon_.get("/v1/topology", {{"If-None-Match", first.etag}}).status, 200);
 }
 
+// --- GET /v1/http_sd, for Prometheus and for other sidecars ---
+
+TEST_F(Http, TheHttpSdListIsTheWholeTopologyAndItsETagIsTheHash) {
+  const HttpReply none = daemon_.get("/v1/http_sd");
+  EXPECT_EQ(none.status, 200);
+  EXPECT_EQ(none.body, "[]\n");  // R2.4: empty, and confirmed
+  EXPECT_EQ(none.etag, "\"0\"");
+  ASSERT_TRUE(daemon_.admin().join_member(member("n2", 7002)));
+  ASSERT_TRUE(daemon_.admin().join_member(member("n1", 7001)));
+  wait_for_members(2);
+  const HttpReply reply = daemon_.get("/v1/http_sd");
+  ASSERT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.content_type, "application/json");
+  EXPECT_EQ(reply.stale, "");
+  const auto status = daemon_.admin().get_status();
+  ASSERT_TRUE(status);
+  EXPECT_EQ(reply.etag, "\"" + std::to_string(status->snapshot_hash()) + "\"");
+  const json body = json::parse(reply.body);
+  ASSERT_EQ(body.size(), 2u);
+  EXPECT_EQ(body[0]["targets"], json::array({"10.1.2.3:7001"}));
+  EXPECT_EQ(body[0]["labels"]["__meta_rollcall_id"], "n1");
+  EXPECT_EQ(body[1]["targets"], json::array({"10.1.2.3:7002"}));
+  EXPECT_EQ(daemon_.get("/v1/http_sd").body, reply.body);
+  EXPECT_EQ(daemon_.get("/v1/http_sd", {{"If-None-Match", reply.etag}}).status, 304);
+  EXPECT_EQ(daemon_.get("/v1/http_sd", {{"If-None-Match", "\"1\", W/" + reply.etag}}).status, 304);
+  EXPECT_EQ(daemon_.get("/v1/http_sd", {{"If-None-Match", none.etag}}).status, 200);
+}
+
+TEST_F(Http, ABlockedMemberStaysInTheHttpSdListAndIsMarked) {
+  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  wait_for_members(1);
+  const std::string before = daemon_.get("/v1/http_sd").etag;
+  client::RemotingClient remoting(daemon_.channel(), "remoting-1");
+  ASSERT_TRUE(remoting.report_quarantined(NodeId("n1")));
+  HttpReply reply;
+  EXPECT_TRUE(eventually(kHungProgram, [&] {
+    reply = daemon_.get("/v1/http_sd", {{"If-None-Match", before}});
+    return reply.status == 200;
+  }));
+  EXPECT_EQ(json::parse(reply.body)[0]["labels"]["__meta_rollcall_blocked"], "true");
+}
+
+TEST_F(Http, R2_2_AStaleHttpSdListIsServedAndSaysSo) {
+  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  wait_for_members(1);
+  const HttpReply fresh = daemon_.get("/v1/http_sd");
+  ASSERT_TRUE(daemon_.admin().disable_provider(ProviderId("default"), "a test"));
+  ASSERT_TRUE(eventually(kHungProgram, [&] { return daemon_.get("/v1/http_sd").stale == "true"; }));
+  const HttpReply stale = daemon_.get("/v1/http_sd");
+  EXPECT_EQ(stale.status, 200);
+  EXPECT_EQ(stale.body, fresh.body);
+  const HttpReply same = daemon_.get("/v1/http_sd", {{"If-None-Match", fresh.etag}});
+  EXPECT_EQ(same.status, 304);
+  EXPECT_EQ(same.stale, "true");
+}
+
+TEST_F(Http, ALargeHttpSdListIsWhole) {
+  const std::string path = (daemon_.directory() / "members.json").string();
+  std::vector<ClusterNode> nodes;
+  for (int i = 0; i < 20'000; ++i) nodes.push_back(member("node-" + std::to_string(i)));
+  replace_file(path, member_file(nodes));
+  ASSERT_TRUE(daemon_.admin().register_provider(file_provider("file", 1, path)));
+  wait_for_members(nodes.size());
+  const HttpReply reply = daemon_.get("/v1/http_sd");
+  ASSERT_EQ(reply.status, 200);
+  EXPECT_EQ(json::parse(reply.body).size(), nodes.size());
+}
+
 TEST_F(Http, ProbesSayWhatTheyKnow) {
   EXPECT_EQ(daemon_.get("/livez").status, 200);
   const HttpReply ready = daemon_.get("/readyz");
@@ -102,6 +170,10 @@ TEST_F(Http, ProbesSayWhatTheyKnow) {
   EXPECT_EQ(not_ready.status, 503);
   EXPECT_EQ(json::parse(not_ready.body)["code"], "NO_SNAPSHOT");
   EXPECT_EQ(bare.get("/v1/topology").status, 503);
+  // Never [], which would be a cluster that is gone.
+  const HttpReply list = bare.get("/v1/http_sd");
+  EXPECT_EQ(list.status, 503);
+  EXPECT_EQ(json::parse(list.body)["code"], "NO_SNAPSHOT");
   EXPECT_EQ(bare.get("/livez").status, 200);
 }
 

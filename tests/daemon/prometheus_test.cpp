@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/backends/prometheus_server.h"
 #include "tests/daemon/recording_consumer.h"
 
@@ -23,7 +25,7 @@ class PrometheusScrapes : public ::testing::Test {
 };
 
 TEST_F(PrometheusScrapes, UpIsOneAndTheMembersAreThere) {
-  auto prometheus = PrometheusServer::start({{daemon_.http_address()}, "/metrics", "200ms"});
+  auto prometheus = PrometheusServer::start({{daemon_.http_address()}, "/metrics", "200ms", {}});
   ASSERT_TRUE(prometheus) << prometheus.error();
   ASSERT_TRUE((*prometheus)->await_up(kHungProgram)) << (*prometheus)->process().output_tail();
   std::optional<double> members;
@@ -47,6 +49,53 @@ TEST_F(PrometheusScrapes, PromtoolHasNoComplaint) {
   ASSERT_TRUE(checked) << checked.error();
   EXPECT_TRUE(checked->exit.ok()) << checked->output;
   EXPECT_EQ(checked->output, "");
+}
+
+// GET /v1/http_sd, read by the one it is for.
+class PrometheusDiscovers : public PrometheusScrapes {
+ protected:
+  void SetUp() override {
+    PrometheusScrapes::SetUp();
+    auto started = PrometheusServer::start({{daemon_.http_address()},
+                                            "/metrics",
+                                            "200ms",
+                                            {"http://" + daemon_.http_address() + "/v1/http_sd"}});
+    ASSERT_TRUE(started) << started.error();
+    prometheus_ = std::move(*started);
+  }
+  bool discovers(const std::set<std::string>& wanted) {
+    return eventually(kHungProgram, [&] {
+      const auto targets = prometheus_->discovered();
+      std::set<std::string> addresses;
+      if (targets) {
+        for (const auto& [address, labels] : *targets) addresses.insert(address);
+      }
+      return targets && addresses == wanted;
+    });
+  }
+  std::unique_ptr<PrometheusServer> prometheus_;
+};
+
+TEST_F(PrometheusDiscovers, ItsTargetsFollowAJoinAndALeave) {
+  EXPECT_TRUE(discovers({"10.1.2.3:7000"})) << prometheus_->process().output_tail();
+  ClusterNode second = member("n2", 7002);
+  second.zone = "z1";
+  second.status = NodeStatus::Draining;
+  second.labels = {{"team", "blue"}, {"app.kubernetes.io/name", "web"}};
+  ASSERT_TRUE(daemon_.admin().join_member(second));
+  ASSERT_TRUE(discovers({"10.1.2.3:7000", "10.1.2.3:7002"}));
+  const auto targets = prometheus_->discovered();
+  ASSERT_TRUE(targets) << targets.error();
+  const auto& labels = targets->at("10.1.2.3:7002");
+  const std::pair<const char*, const char*> wanted[] = {
+      {"id", "n2"},         {"zone", "z1"},         {"status", "DRAINING"},
+      {"blocked", "false"}, {"label_team", "blue"}, {"label_app_kubernetes_io_name", "web"}};
+  for (const auto& [name, value] : wanted) {
+    ASSERT_TRUE(labels.contains(name)) << name;
+    EXPECT_EQ(labels.at(name), value);
+  }
+  ASSERT_TRUE(daemon_.admin().leave_member(NodeId("n1")));
+  EXPECT_TRUE(discovers({"10.1.2.3:7002"}));
 }
 
 }  // namespace

@@ -6,13 +6,17 @@
 //   local_registrar DIR hold PREFIX 0 MARKER           stops itself (SIGSTOP) with the lock held;
 //   once
 //                                                      continued, lets go and lives on
+//   local_registrar DIR headless PREFIX COUNT MARKER   as register; then its first thread ends, and
+//                                                      another one lives on
 //   local_registrar DIR churn PREFIX COUNT MARKER      registers and removes COUNT ids for ever
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "providers/local/registry/host_clock.h"
 #include "providers/local/registry/local_registry.h"
@@ -21,7 +25,7 @@
 namespace rollcall {
 namespace {
 
-constexpr LockWait kPatient{std::chrono::seconds(60), {}};
+const LockWait kPatient{std::chrono::minutes(5), {}};
 
 void check(bool good, const ProvisioningError& error) {
   if (good) return;
@@ -53,9 +57,15 @@ int run(const std::string& directory, const std::string& mode, const std::string
   PosixFileSystem files;
   const HostClock clock;
   LocalRegistry registry(files, clock, directory);
-  if (mode == "register") {
+  if (mode == "register" || mode == "headless") {
     for (int i = 0; i < count; ++i) enrol(registry, prefix + "-" + std::to_string(i));
+    if (mode == "headless") {
+      std::thread([] {
+        while (true) ::pause();
+      }).detach();
+    }
     mark(marker);
+    if (mode == "headless") ::syscall(SYS_exit, 0);  // of this thread
   } else if (mode == "hold") {
     const auto lock =
         RegistryLock::acquire(directory + "/" + std::string(kLocalLockFile), clock, kPatient);

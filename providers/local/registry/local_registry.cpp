@@ -19,9 +19,9 @@ auto find_id(std::vector<LocalEntry>& entries, const NodeId& id) {
                       [&](const LocalEntry& entry) { return entry.node.id == id; });
 }
 
-void drop_dead(std::vector<LocalEntry>& entries, const HostIdentity& host) {
+void drop_dead(std::vector<LocalEntry>& entries, Judge& life_of) {
   std::erase_if(entries,
-                [&](const LocalEntry& entry) { return judge(entry.process, host) == Life::Dead; });
+                [&](const LocalEntry& entry) { return life_of(entry.process) == Life::Dead; });
 }
 
 Result<LocalEntry> make_entry(const Registration& registration, std::int64_t pid, WallTime now) {
@@ -48,8 +48,9 @@ Result<LocalEntry> make_entry(const Registration& registration, std::int64_t pid
 // Puts `entry` into the registry; it gains what an older entry of the same process knows. It is
 // written even where nothing changes: a registration that was told "unknown" is made durable by
 // doing it again.
-Result<bool> put(RegistryContent& content, LocalEntry& entry, const HostIdentity& host) {
-  drop_dead(content.entries, host);
+Result<bool> put(RegistryContent& content, LocalEntry& entry) {
+  Judge life_of;
+  drop_dead(content.entries, life_of);
   const auto known = find_id(content.entries, entry.node.id);
   if (known == content.entries.end()) {
     if (content.entries.size() >= limits::kMaxLocalEntries) {
@@ -63,7 +64,7 @@ Result<bool> put(RegistryContent& content, LocalEntry& entry, const HostIdentity
   if (known->process == entry.process) {
     entry.created = known->created;
     entry.unknown = known->unknown;
-  } else if (judge(known->process, host) != Life::Unknown) {
+  } else if (life_of(known->process) != Life::Unknown) {
     return fail(ErrorCode::DuplicateName, shown(entry.node.id) + " is process " +
                                               std::to_string(known->process.pid) +
                                               ", which is alive; choose another id");
@@ -125,8 +126,7 @@ Result<LocalEntry> LocalRegistry::register_process(const Registration& registrat
   auto entry = make_entry(registration, pid, clock_.wall_now());
   if (!entry) return entry;
   if (auto made = make_directory(); !made) return tl::unexpected(std::move(made.error()));
-  const HostIdentity host = HostIdentity::read();
-  auto done = locked(wait, [&](RegistryContent& content) { return put(content, *entry, host); });
+  auto done = locked(wait, [&](RegistryContent& content) { return put(content, *entry); });
   if (!done) return tl::unexpected(std::move(done.error()));
   return entry;
 }
@@ -154,18 +154,19 @@ Result<void> LocalRegistry::remove_entry(const NodeId& id, const ProcessIdentity
                                            " now, and not this one");
     }
     content.entries.erase(found);
-    drop_dead(content.entries, HostIdentity::read());
+    Judge life_of;
+    drop_dead(content.entries, life_of);
     return true;
   });
 }
 
 Result<Listing> LocalRegistry::list(const LockWait& wait) const {
   Listing listing;
-  const HostIdentity host = HostIdentity::read();
   auto done = locked(wait, [&](RegistryContent& content) -> Result<bool> {
+    Judge life_of;
     listing.revision = content.revision;
     for (LocalEntry& entry : content.entries) {
-      const Life life = judge(entry.process, host);
+      const Life life = life_of(entry.process);
       listing.entries.push_back({std::move(entry), life});
     }
     return false;
@@ -177,10 +178,10 @@ Result<Listing> LocalRegistry::list(const LockWait& wait) const {
 Result<Collected> LocalRegistry::collect(const LockWait& wait, const Ended& ended) {
   Collected collected;
   bool looked = false;
-  const HostIdentity host = HostIdentity::read();
   auto done = locked(wait, [&](RegistryContent& content) -> Result<bool> {
+    Judge life_of;
     for (const LocalEntry& entry : content.entries) {
-      const Life life = ended(entry.process) ? Life::Dead : judge(entry.process, host);
+      const Life life = ended(entry.process) ? Life::Dead : life_of(entry.process);
       if (life == Life::Dead) {
         collected.lingering.push_back(entry.process);
       } else {

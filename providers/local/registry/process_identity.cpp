@@ -150,4 +150,10 @@ Life judge(const ProcessIdentity& process, const HostIdentity& host) {
   return stat->start_ticks != process.start_ticks || stat->ended() ? Life::Dead : Life::Alive;
 }
 
+Life Judge::operator()(const ProcessIdentity& process) {
+  const auto [at, first] = judged_.try_emplace(process, Life::Unknown);
+  if (first) at->second = judge(process, host_);
+  return at->second;
+}
+
 }  // namespace rollcall

@@ -9,7 +9,9 @@
 // Threads: any; these functions read /proc and have no state.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,7 +25,7 @@ struct ProcessIdentity {
   std::uint64_t start_ticks = 0;
   std::string boot_id;     // /proc/sys/kernel/random/boot_id; empty: could not be read
   std::string namespaces;  // "pid:[4026531836] time:[4026531834]"; empty: could not be read
-  friend bool operator==(const ProcessIdentity&, const ProcessIdentity&) = default;
+  friend auto operator<=>(const ProcessIdentity&, const ProcessIdentity&) = default;
 };
 
 // What this process sees of the machine.
@@ -48,6 +50,16 @@ Result<ProcessIdentity> identify_process(std::int64_t pid);
 // process that has ended and only waits for its parent. No permission to signal it, or to read its
 // start time, means alive.
 Life judge(const ProcessIdentity& process, const HostIdentity& host);
+
+// judge() for many: each process is looked at once, however many entries it has. For one look.
+class Judge {
+ public:
+  Life operator()(const ProcessIdentity& process);
+
+ private:
+  const HostIdentity host_ = HostIdentity::read();
+  std::map<ProcessIdentity, Life> judged_;
+};
 
 // A descriptor that is readable once the process has ended, or a negative errno: ESRCH (no such
 // process), EINVAL or ENOENT (the id of a thread), ENOSYS (Linux before 5.3), EMFILE, …

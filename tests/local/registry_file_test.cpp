@@ -224,6 +224,29 @@ TEST(RegistryFile, NoFileIsAnEmptyRegistryAndAnEmptyFileIsABrokenOne) {
   EXPECT_EQ(load_registry(files, kDirectory).error().code, ErrorCode::StoreIo);
 }
 
+TEST(RegistryFile, WhatIsRememberedOfTheLastReadingChangesNoAnswer) {
+  RegistryCache cache;
+  RegistryContent c = content();
+  ASSERT_TRUE(decode_registry(encoded(c), kPath, &cache));
+  EXPECT_EQ(cache.size(), 2u);
+  c.entries[1].node.weight = 9;
+  c.entries.erase(c.entries.begin());
+  c.entries.push_back(entry("n3"));
+  const std::string text = encoded(c);
+  const auto read = decode_registry(text, kPath, &cache);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(encoded(*read), text);
+  EXPECT_EQ(cache.size(), 2u);  // of this text, and of no earlier one
+  for (std::size_t size = 0; size < text.size(); ++size) {
+    ASSERT_FALSE(decode_registry(text.substr(0, size), kPath, &cache)) << size;
+  }
+  const std::size_t first = text.find('\n') + 1;
+  const std::string line = text.substr(first, text.find('\n', first) + 1 - first);
+  const auto twice = decode_registry(sealed(text.substr(0, first) + line + line, 2), kPath, &cache);
+  ASSERT_FALSE(twice);
+  EXPECT_THAT(twice.error().message, HasSubstr("twice"));
+}
+
 TEST(RegistryFile, TooManyEntriesAreNotWritten) {
   RegistryContent many;
   for (std::size_t i = 0; i <= limits::kMaxLocalEntries; ++i) {

@@ -107,13 +107,25 @@ Result<void> LocalRegistry::locked_here(const LockWait& wait, const Change& chan
   if (!lock) return tl::unexpected(lock.error());
   const std::string path = directory_ + "/" + std::string(kLocalRegistryFile);
   if (auto checked = check_private_file(path); !checked) return checked;
-  auto content = load_registry(files_, directory_);
+  auto content = load();
   if (!content) return tl::unexpected(std::move(content.error()));
   auto changed = change(*content);
   if (!changed) return tl::unexpected(std::move(changed.error()));
   if (!*changed) return {};
   ++content->revision;
   return save_registry(files_, directory_, *content);
+}
+
+Result<RegistryContent> LocalRegistry::load() const {
+  RegistryCache cache;
+  {
+    const std::lock_guard lock(mutex_);
+    cache.swap(cache_);
+  }
+  auto content = load_registry(files_, directory_, &cache);
+  const std::lock_guard lock(mutex_);
+  cache_ = std::move(cache);
+  return content;
 }
 
 Result<LocalEntry> LocalRegistry::register_self(const Registration& registration,

@@ -22,6 +22,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -94,12 +95,15 @@ class LocalRegistry {
   using Change = std::function<Result<bool>(RegistryContent&)>;
   Result<void> locked(const LockWait& wait, const Change& change) const;
   Result<void> locked_here(const LockWait& wait, const Change& change) const;
+  Result<RegistryContent> load() const;
   Result<void> make_directory() const;
   Result<void> remove_entry(const NodeId& id, const ProcessIdentity* only, const LockWait& wait);
 
   FileSystem& files_;
   const Clock& clock_;
   const std::string directory_;
+  mutable std::mutex mutex_;  // guards cache_, which is taken out while it is used
+  mutable RegistryCache cache_;
   // limits::kLockYield: not before this time (of clock_) is the lock asked for again.
   mutable std::atomic<Duration::rep> stand_back_until_{0};
 };

@@ -77,7 +77,8 @@ Result<JsonValue> read_line(std::string_view line) {
 
 class Decoder {
  public:
-  Decoder(std::string_view text, const std::string& path) : all_(text), text_(text), path_(path) {}
+  Decoder(std::string_view text, const std::string& path, RegistryCache* cache)
+      : all_(text), text_(text), path_(path), cache_(cache) {}
 
   Result<RegistryContent> run() {
     if (!sealed()) return broken_seal();
@@ -162,7 +163,29 @@ class Decoder {
     return corrupted(problems.fail(ErrorCode::StoreCorrupted, "refused").value().message);
   }
 
+  // An entry's form depends on nothing but its line; that its id is unique, on the others.
   Result<void> read_entry(std::string_view line) {
+    std::string key = cache_ != nullptr ? std::string(line) : "";
+    Result<LocalEntry> entry{};
+    if (const auto known = find_cached(key)) {
+      entry = *known;
+    } else {
+      entry = parse_entry(line);
+    }
+    if (!entry) return tl::unexpected(std::move(entry.error()));
+    if (!ids_.insert(entry->node.id).second) return corrupted("this id is there twice");
+    if (cache_ != nullptr) next_cache_.emplace(std::move(key), *entry);
+    content_.entries.push_back(std::move(*entry));
+    return {};
+  }
+
+  const LocalEntry* find_cached(const std::string& line) const {
+    if (cache_ == nullptr) return nullptr;
+    const auto found = cache_->find(line);
+    return found == cache_->end() ? nullptr : &found->second;
+  }
+
+  Result<LocalEntry> parse_entry(std::string_view line) const {
     auto value = read_line(line);
     if (!value) return corrupted(value.error().message);
     if (value->as_object() == nullptr) return corrupted("an entry is expected");
@@ -178,9 +201,7 @@ class Decoder {
     read_own_fields(own, entry, problems);
     if (problems.empty()) problems.add_all(validate_entry(entry, ""));
     if (!problems.empty()) return wrong(problems);
-    if (!ids_.insert(entry.node.id).second) return corrupted("this id is there twice");
-    content_.entries.push_back(std::move(entry));
-    return {};
+    return entry;
   }
 
   static void read_own_fields(const JsonValue& own, LocalEntry& entry, ProblemList& problems) {
@@ -214,12 +235,15 @@ class Decoder {
       return corrupted("it counts " + std::to_string(entries) + " entries, there are " +
                        std::to_string(content_.entries.size()));
     }
+    if (cache_ != nullptr) *cache_ = std::move(next_cache_);
     return std::move(content_);
   }
 
   std::string_view all_;
   std::string_view text_;  // what is left to read
   const std::string& path_;
+  RegistryCache* const cache_;  // null: none
+  RegistryCache next_cache_;
   std::size_t line_number_ = 0;
   std::set<NodeId> ids_;
   RegistryContent content_;
@@ -291,14 +315,16 @@ Result<std::string> encode_registry(const RegistryContent& content) {
   return text;
 }
 
-Result<RegistryContent> decode_registry(std::string_view text, const std::string& path) {
-  return Decoder(text, path).run();
+Result<RegistryContent> decode_registry(std::string_view text, const std::string& path,
+                                        RegistryCache* cache) {
+  return Decoder(text, path, cache).run();
 }
 
-Result<RegistryContent> load_registry(FileSystem& files, const std::string& directory) {
+Result<RegistryContent> load_registry(FileSystem& files, const std::string& directory,
+                                      RegistryCache* cache) {
   const std::string path = directory + "/" + std::string(kLocalRegistryFile);
   auto text = files.read(path, limits::kMaxLocalRegistryBytes);
-  if (text) return decode_registry(*text, path);
+  if (text) return decode_registry(*text, path, cache);
   if (text.error().code == ErrorCode::NotFound) return RegistryContent{};
   if (text.error().code == ErrorCode::LimitExceeded) {
     return tl::unexpected(

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/codec/json_value.h"
@@ -59,13 +60,20 @@ ClusterNode labelled_node(const LocalEntry& entry);
 // All that is wrong with an entry's node, socket and version; `field` prefixes the paths.
 std::vector<Problem> validate_entry(const LocalEntry& entry, std::string_view field);
 
+// The entries of what was read last, by the text of their lines: one that is still the same is not
+// parsed again, so that a look costs with what changed. For one thread.
+using RegistryCache = std::unordered_map<std::string, LocalEntry>;
+
 // LIMIT_EXCEEDED (too many entries, too large), INVALID_CONFIG (a text that is no UTF-8).
 Result<std::string> encode_registry(const RegistryContent& content);
 // STORE_CORRUPTED with `path`, line, reason and the command that recovers.
-Result<RegistryContent> decode_registry(std::string_view text, const std::string& path);
+// `cache` becomes that of this text, if it is sound.
+Result<RegistryContent> decode_registry(std::string_view text, const std::string& path,
+                                        RegistryCache* cache = nullptr);
 
 // In `directory`. No file: an empty registry. STORE_CORRUPTED, STORE_IO.
-Result<RegistryContent> load_registry(FileSystem& files, const std::string& directory);
+Result<RegistryContent> load_registry(FileSystem& files, const std::string& directory,
+                                      RegistryCache* cache = nullptr);
 // Temporary file, fsync, rename, directory fsync: at every moment the old file or the new one is
 // there. STORE_IO; "unknown" in it says that the new one may not survive a power cut.
 Result<void> save_registry(FileSystem& files, const std::string& directory,

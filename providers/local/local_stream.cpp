@@ -44,9 +44,9 @@ Result<Collected> look_at_registry(LocalRegistry& registry, const LockWait& wait
     }
     return collected;
   }
-  if (!collected->unknown.empty()) {
+  if (!collected->unjudged.empty()) {
     return fail(ErrorCode::PermissionDenied,
-                names_of(collected->unknown) +
+                names_of(collected->unjudged) +
                     ": registered in another pid or time namespace, so that whether they live "
                     "can't be told here; run nodes and rollcalld in the same namespaces, or, if "
                     "they are gone: rollcall local remove ID");

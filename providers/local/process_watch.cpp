@@ -28,11 +28,14 @@ void ProcessWatch::follow(const std::vector<ProcessIdentity>& alive,
                           const std::vector<ProcessIdentity>& remembered) {
   std::set<Key> wanted;
   for (const ProcessIdentity& process : alive) wanted.insert(key(process));
-  std::erase_if(followed_, [&](const auto& entry) {
-    if (wanted.contains(entry.first)) return false;
-    by_fd_.erase(entry.second.fd.get());  // closing it takes it out of the epoll set
-    return true;
-  });
+  for (auto at = followed_.begin(); at != followed_.end();) {
+    if (wanted.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    unwatch(at->second);
+    at = followed_.erase(at);
+  }
   std::set<Key> kept;
   for (const ProcessIdentity& process : remembered) {
     if (ended(process)) kept.insert(key(process));
@@ -40,7 +43,7 @@ void ProcessWatch::follow(const std::vector<ProcessIdentity>& alive,
   ended_ = std::move(kept);
   for (const ProcessIdentity& process : alive) {
     auto at = followed_.find(key(process));
-    if (at == followed_.end()) at = followed_.emplace(key(process), Followed{process, {}}).first;
+    if (at == followed_.end()) at = followed_.emplace(key(process), Followed{process, {}, 0}).first;
     if (at->second.fd) continue;
     if (watch(at->second) != Watched::Ended) continue;
     followed_.erase(at);
@@ -53,7 +56,7 @@ ProcessWatch::Watched ProcessWatch::watch(Followed& followed) {
     why_scanned_ = "pidfd: " + std::generic_category().message(error);
     return Watched::ByScan;
   };
-  if (by_fd_.size() >= max_pidfds_) {
+  if (by_token_.size() >= max_pidfds_) {
     why_scanned_ = "above the limit of " + std::to_string(max_pidfds_) + " pidfds";
     return Watched::ByScan;
   }
@@ -68,11 +71,19 @@ ProcessWatch::Watched ProcessWatch::watch(Followed& followed) {
   if (judge(followed.process, HostIdentity{}) == Life::Dead) return Watched::Ended;
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = fd.get();
+  event.data.u64 = ++last_token_;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) return scan_because(errno);
-  by_fd_.emplace(fd.get(), key(followed.process));
+  by_token_.emplace(last_token_, key(followed.process));
   followed.fd = std::move(fd);
+  followed.token = last_token_;
   return Watched::ByPidfd;
+}
+
+void ProcessWatch::unwatch(Followed& followed) {
+  if (!followed.fd) return;
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, followed.fd.get(), nullptr);
+  by_token_.erase(followed.token);
+  followed.fd.reset();
 }
 
 void ProcessWatch::drain() {
@@ -81,11 +92,12 @@ void ProcessWatch::drain() {
   do {
     count = ::epoll_wait(epoll_.get(), events.data(), limits::kPidfdEvents, 0);
     for (int i = 0; i < count; ++i) {
-      const auto found = by_fd_.find(events[static_cast<std::size_t>(i)].data.fd);
-      if (found == by_fd_.end()) continue;
-      ended_.insert(found->second);
-      followed_.erase(found->second);
-      by_fd_.erase(found);
+      const auto found = by_token_.find(events[static_cast<std::size_t>(i)].data.u64);
+      if (found == by_token_.end()) continue;
+      const auto followed = followed_.find(found->second);
+      ended_.insert(followed->first);
+      unwatch(followed->second);
+      followed_.erase(followed);
       news_ = true;
     }
   } while (count == limits::kPidfdEvents);

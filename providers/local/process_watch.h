@@ -36,23 +36,28 @@ class ProcessWatch {
   bool take_news() { return std::exchange(news_, false); }
   bool ended(const ProcessIdentity& process) const { return ended_.contains(key(process)); }
 
-  std::size_t scanned() const { return followed_.size() - by_fd_.size(); }
+  std::size_t scanned() const { return followed_.size() - by_token_.size(); }
   const std::string& why_scanned() const { return why_scanned_; }
 
  private:
   using Key = std::pair<std::int64_t, std::uint64_t>;  // process id and start time
   struct Followed {
     ProcessIdentity process;
-    UniqueFd fd;  // none: scanned
+    UniqueFd fd;              // none: scanned
+    std::uint64_t token = 0;  // of its events
   };
   static Key key(const ProcessIdentity& p) { return {p.pid, p.start_ticks}; }
   enum class Watched { ByPidfd, ByScan, Ended };
   Watched watch(Followed& followed);
+  void unwatch(Followed& followed);
 
   const std::size_t max_pidfds_;
   UniqueFd epoll_;
   std::map<Key, Followed> followed_;
-  std::map<int, Key> by_fd_;
+  // Events carry a number that is never used twice, and not the descriptor's: that one is used
+  // again, and a child that another thread just forked may keep a closed one's events coming.
+  std::map<std::uint64_t, Key> by_token_;
+  std::uint64_t last_token_ = 0;
   std::set<Key> ended_;
   bool news_ = false;
   std::string why_scanned_;

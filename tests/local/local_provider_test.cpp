@@ -88,6 +88,28 @@ TEST_F(LocalProviderTest, ADeathIsNoticedAtOnce) {
   EXPECT_EQ(ids(listing()), std::vector<std::string>{"d"});  // the file has let them go
 }
 
+TEST_F(LocalProviderTest, ManyDeathsAtOnceAreAllNoticedAndNobodyElses) {
+  constexpr int kProcesses = 100;  // more than the kernel hands over at once (limits::kPidfdEvents)
+  std::vector<Process> processes;
+  for (int i = 0; i < kProcesses; ++i) {
+    processes.push_back(idle_process());
+    enrol("n" + std::to_string(i), processes.back().pid());
+  }
+  StreamReader stream(create()->stream());
+  const ProviderEvent first = stream.next();
+  ASSERT_TRUE(is_snapshot(first)) << to_text(first);
+  EXPECT_EQ(std::get<SnapshotAnswer>(first).members.size(), static_cast<std::size_t>(kProcesses));
+  time_.pause();
+  for (int i = 0; i < kProcesses; ++i) {
+    if (i == 42 || i == 77) continue;
+    ASSERT_TRUE(processes[static_cast<std::size_t>(i)].signal(SIGKILL));
+  }
+  const ProviderEvent last = stream.until([](const ProviderEvent& e) {
+    return is_snapshot(e) && std::get<SnapshotAnswer>(e).members.size() <= 2;
+  });
+  EXPECT_EQ(to_text(last), "snapshot[n42 n77]");
+}
+
 TEST_F(LocalProviderTest, WithoutPidfdsADeathIsFoundByScanningAndSaidSo) {
   Process process = idle_process();
   enrol("a", process.pid());

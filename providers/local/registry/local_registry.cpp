@@ -197,7 +197,7 @@ Result<Collected> LocalRegistry::collect(const LockWait& wait, const Ended& ende
       if (life == Life::Dead) {
         collected.lingering.push_back(entry.process);
       } else {
-        (life == Life::Alive ? collected.live : collected.unknown).push_back(entry);
+        (life == Life::Alive ? collected.live : collected.unjudged).push_back(entry);
       }
     }
     looked = true;

@@ -55,7 +55,7 @@ struct Listing {
 struct Collected {
   std::uint64_t revision = 0;
   std::vector<LocalEntry> live;
-  std::vector<LocalEntry> unknown;         // Life::Unknown: can't be judged from here
+  std::vector<LocalEntry> unjudged;        // Life::Unknown: not from here
   std::vector<ProcessIdentity> lingering;  // dead, but the file could not be written without them
 };
 

@@ -160,8 +160,8 @@ ProviderEvent LocalStream::failed(const ProvisioningError& error) {
 std::string LocalStream::index(std::uint64_t revision) const {
   std::string text = "revision " + std::to_string(revision);
   if (processes_.scanned() == 0) return text;
-  return text + "; " + std::to_string(processes_.scanned()) + " processes are scanned every " +
-         std::to_string(to_ms(settings_.poll)) + " ms (" + processes_.why_scanned() + ")";
+  return text + "; without a pidfd, scanned every " + std::to_string(to_ms(settings_.poll)) +
+         " ms: " + std::to_string(processes_.scanned()) + " (" + processes_.why_scanned() + ")";
 }
 
 }  // namespace rollcall

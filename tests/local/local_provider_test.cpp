@@ -124,7 +124,7 @@ TEST_F(LocalProviderTest, WithoutPidfdsADeathIsFoundByScanningAndSaidSo) {
   const ProviderEvent first = stream.next();
   ASSERT_EQ(to_text(first), "snapshot[a b]");
   EXPECT_THAT(std::get<SnapshotAnswer>(first).backend_index,
-              AllOf(HasSubstr("1 processes are scanned every 20 ms"), HasSubstr("limit of 1")));
+              AllOf(HasSubstr("scanned every 20 ms: 1 ("), HasSubstr("limit of 1")));
   ASSERT_TRUE(process.signal(SIGKILL));
   EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[b]");
 }

@@ -160,9 +160,9 @@ TEST(RegistryFile, ASealedFileOfWrongContentIsRefusedAsWell) {
       {head + line("\"version\":\"" + std::string(200, 'v') + "\","), 1},
       {head + "[]\n", 1},
       {head + "\n", 1},
-      {head +
-           R"({"id":"a","host":"h","pid":1,"start_time":"2","socket":"s","created":"2026-11-21T15:08:49.123Z"})"
-           "\n",
+      {head + R"({"id":"a","host":"h","pid":1,"start_time":"2","socket":"s",)"
+              R"("created":"2026-11-21T15:08:49.123Z"})"
+              "\n",
        1},
       {head + R"({"id":"a","host":"h","pid":1,"start_time":"2","socket":"/s","created":"today"})"
               "\n",
@@ -187,12 +187,13 @@ TEST(RegistryFile, ASealedFileOfWrongContentIsRefusedAsWell) {
 }
 
 TEST(RegistryFile, ALaterVersionsFieldsAreKeptAndItsFormatIsNotCalledDamaged) {
-  const std::string text = sealed(
-      R"({"format":"rollcall.local","min_reader":1,"revision":"1","epoch":[1,{"a":null}]})"
-      "\n"
-      R"({"id":"a","host":"h","pid":1,"start_time":"2","socket":"/s","created":"2026-11-21T15:08:49.123Z","cgroup":"/x"})"
-      "\n",
-      1);
+  const std::string text =
+      sealed(R"({"format":"rollcall.local","min_reader":1,"revision":"1","epoch":[1,{"a":null}]})"
+             "\n"
+             R"({"id":"a","host":"h","pid":1,"start_time":"2","socket":"/s",)"
+             R"("created":"2026-11-21T15:08:49.123Z","cgroup":"/x"})"
+             "\n",
+             1);
   const auto read = decode_registry(text, kPath);
   ASSERT_TRUE(read) << read.error().message;
   const std::string again = encoded(*read);

@@ -42,7 +42,7 @@ class LocalMembers : public ::testing::Test {
 
   DaemonProcess daemon_;
   PosixFileSystem files_;
-  const HostClock clock_;
+  HostClock clock_;
   LocalRegistry registry_{files_, clock_, daemon_.state_dir() + "/local"};
 };
 

@@ -59,7 +59,7 @@ class RegistryTest : public ::testing::Test {
   Listing listing();
   std::string at(std::string_view name) const { return directory_ + "/" + std::string(name); }
 
-  const HostClock clock_;
+  HostClock clock_;
   FaultyFiles files_;
   TempDir parent_;
   const std::string directory_ = (parent_ / "local").string();

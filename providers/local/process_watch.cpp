@@ -92,7 +92,9 @@ void ProcessWatch::drain() {
   do {
     count = ::epoll_wait(epoll_.get(), events.data(), limits::kPidfdEvents, 0);
     for (int i = 0; i < count; ++i) {
-      const auto found = by_token_.find(events[static_cast<std::size_t>(i)].data.u64);
+      // By value: the kernel's structure is packed, and a reference into it misaligned.
+      const std::uint64_t token = events[static_cast<std::size_t>(i)].data.u64;
+      const auto found = by_token_.find(token);
       if (found == by_token_.end()) continue;
       const auto followed = followed_.find(found->second);
       ended_.insert(followed->first);

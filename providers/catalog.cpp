@@ -10,6 +10,7 @@
 #include "providers/file/file_provider.h"
 #include "providers/http/http_provider.h"
 #include "providers/in_memory/in_memory_provider.h"
+#include "providers/local/local_provider.h"
 
 namespace rollcall {
 namespace {
@@ -22,6 +23,7 @@ std::vector<std::unique_ptr<ProviderFactory>> built_in() {
   kinds.push_back(make_etcd_factory());
   kinds.push_back(make_http_factory());
   kinds.push_back(make_dns_factory());
+  kinds.push_back(make_local_factory());
   return kinds;
 }
 

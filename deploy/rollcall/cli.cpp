@@ -24,15 +24,16 @@ Examples:
 
 Exit status:
   0  done
-  1  the sidecar answered with an error; its code is printed
+  1  the sidecar, or the process registry, answered with an error; its code is printed
   2  an argument or an input file is wrong; nothing was sent
-  3  the sidecar could not be reached, or did not answer in time
+  3  the sidecar could not be reached, or it (local: the lock's holder) took too long
   4  status --check: something needs attention
-  5  store verify: a state file is broken
+  5  store verify, local: a state file, or the process registry, is broken
 
 Environment:
   ROLLCALL_SERVER     the default of --server
-  ROLLCALL_STATE_DIR  the state directory, in which rollcall.sock is the default server)";
+  ROLLCALL_STATE_DIR  the state directory, in which rollcall.sock is the default server
+                      and local the default registry of rollcall local)";
 
 // Everything that may be written on the command line.
 struct Arguments {
@@ -44,6 +45,9 @@ struct Arguments {
   std::string id;
   std::string file;
   std::string directory;
+  std::string registry;  // the directory of the process registry
+  std::int64_t pid = 0;
+  Registration registration;
   std::string reason;
   std::string endpoint;
   std::string provider;
@@ -92,12 +96,14 @@ void add_write_flags(CLI::App* app, Arguments& a, bool with_dry_run, bool with_u
   }
 }
 
-Result<ClusterNode> node_of(const Arguments& a) {
+Result<ClusterNode> node_of(const Arguments& a, bool address_required) {
   ClusterNode node;
   node.id = NodeId(a.id);
-  auto endpoint = parse_endpoint(a.endpoint);
-  if (!endpoint) return tl::unexpected(endpoint.error());
-  std::tie(node.host, node.port) = *endpoint;
+  if (address_required || !a.endpoint.empty()) {
+    auto endpoint = parse_endpoint(a.endpoint);
+    if (!endpoint) return tl::unexpected(endpoint.error());
+    std::tie(node.host, node.port) = *endpoint;
+  }
   node.zone = a.zone;
   node.weight = a.weight;
   node.incarnation = a.incarnation;
@@ -239,6 +245,16 @@ void add_provider_acts(CLI::App& providers, Arguments& a, Action& action) {
   act(disable, [&](const Commands& c) { return c.disable_provider(a.id, a.reason, a.write); });
 }
 
+void add_node_flags(CLI::App* app, Arguments& a) {
+  app->add_option("--label", a.labels, "KEY=VALUE; may be repeated")->take_all();
+  app->add_option("--zone", a.zone, "Its zone");
+  app->add_option("--weight", a.weight, "Its weight")->capture_default_str();
+  app->add_option("--incarnation", a.incarnation, "Which life of it this is");
+  app->add_option("--status", a.status, "ready, draining or not-ready")
+      ->check(CLI::IsMember({"ready", "draining", "not-ready"}))
+      ->capture_default_str();
+}
+
 void add_members(CLI::App& app, Arguments& a, Action& action) {
   auto* member = command(app, "member", "One member; join and leave those of an in-memory provider",
                          "rollcall member join n1 10.0.0.1:7000");
@@ -248,16 +264,10 @@ void add_members(CLI::App& app, Arguments& a, Action& action) {
   join->add_option("ID", a.id, "Its id")->required();
   join->add_option("HOST:PORT", a.endpoint, "Where it listens")->required();
   join->add_option("--provider", a.provider, "Default: the only in-memory provider");
-  join->add_option("--label", a.labels, "KEY=VALUE; may be repeated")->take_all();
-  join->add_option("--zone", a.zone, "Its zone");
-  join->add_option("--weight", a.weight, "Its weight")->capture_default_str();
-  join->add_option("--incarnation", a.incarnation, "Which life of it this is");
-  join->add_option("--status", a.status, "ready, draining or not-ready")
-      ->check(CLI::IsMember({"ready", "draining", "not-ready"}))
-      ->capture_default_str();
+  add_node_flags(join, a);
   join->callback([&] {
     action.remote = [&](const Commands& c, const Terminal& terminal) {
-      const auto node = node_of(a);
+      const auto node = node_of(a, true);
       return node ? c.join_member(*node, a.provider) : usage(terminal, node.error());
     };
   });
@@ -342,6 +352,52 @@ void add_store(CLI::App& app, Arguments& a, Action& action) {
   });
 }
 
+// `run` gets the registry's directory and the longest wait, once both are known to be right.
+template <class Run>
+void act_on_registry(CLI::App* app, Arguments& a, Action& action, Run run) {
+  app->add_option("--dir", a.registry, "The registry's directory")->capture_default_str();
+  app->callback([&a, &action, run] {
+    action.local = [&a, run](const Terminal& terminal) {
+      const auto wait = parse_duration(a.timeout);
+      if (!wait) return usage(terminal, wait.error());
+      return run(terminal, LocalFlags{a.registry, *wait});
+    };
+  });
+}
+
+void add_local(CLI::App& app, Arguments& a, Action& action) {
+  auto* local = command(app, "local",
+                        "Node processes of this host, which a provider of the kind local follows",
+                        "rollcall local list");
+  local->require_subcommand(1);
+  auto* enrol = command(*local, "register", "Put a process on record, or change its entry",
+                        "rollcall local register n1 --pid 4711 --socket /run/n1.sock");
+  enrol->add_option("ID", a.id, "The node's id")->required();
+  enrol->add_option("--pid", a.pid, "Its process; the entry ends with it")->required();
+  enrol->add_option("--socket", a.registration.socket, "Absolute path of its Unix socket")
+      ->required();
+  enrol->add_option("--version", a.registration.version, "Which version of its program runs");
+  enrol->add_option("--address", a.endpoint,
+                    "HOST:PORT where it listens as well; default: localhost, and port 0");
+  add_node_flags(enrol, a);
+  act_on_registry(enrol, a, action, [&a](const Terminal& terminal, const LocalFlags& flags) {
+    auto node = node_of(a, false);
+    if (!node) return usage(terminal, node.error());
+    a.registration.node = std::move(*node);
+    return register_local(terminal, flags, a.registration, a.pid);
+  });
+  act_on_registry(
+      command(*local, "list", "Who is on record, and who of them lives; changes nothing",
+              "rollcall --output json local list"),
+      a, action, list_local);
+  auto* remove = command(*local, "remove", "Drop an entry; its process is left alone",
+                         "rollcall local remove n1");
+  remove->add_option("ID", a.id, "The node's id")->required();
+  act_on_registry(remove, a, action, [&a](const Terminal& terminal, const LocalFlags& flags) {
+    return remove_local(terminal, flags, a.id);
+  });
+}
+
 void add_globals(CLI::App& app, Arguments& a) {
   app.add_option("--server", a.server, "unix:PATH or HOST:PORT of rollcalld")
       ->capture_default_str();
@@ -373,6 +429,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
         const client::Surroundings& surroundings) {
   Arguments a;
   a.server = client::default_server(surroundings);
+  a.registry = client::default_state_dir(surroundings) + "/local";
   Action action;
   CLI::App app(
       "rollcall: looks at and steers rollcalld, the sidecar that knows who is in the cluster",
@@ -393,6 +450,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   add_blocks(app, a, action);
   add_switching(app, a, action);
   add_store(app, a, action);
+  add_local(app, a, action);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {

@@ -16,6 +16,7 @@
 #include "core/descriptor.h"
 #include "core/error.h"
 #include "deploy/rollcall/exit_code.h"
+#include "providers/local/registry/local_registry.h"
 
 namespace rollcall::cli {
 
@@ -98,6 +99,17 @@ class Commands {
 
 // Reads a state directory while rollcalld is stopped or running; needs no sidecar.
 ExitCode verify_store(const Terminal& terminal, const std::string& directory);
+
+// The process registry of this host; needs no sidecar. `directory` is the registry's, `wait` the
+// longest wait for its lock.
+struct LocalFlags {
+  std::string directory;
+  std::chrono::milliseconds wait{};
+};
+ExitCode register_local(const Terminal& terminal, const LocalFlags& flags,
+                        const Registration& registration, std::int64_t pid);
+ExitCode list_local(const Terminal& terminal, const LocalFlags& flags);
+ExitCode remove_local(const Terminal& terminal, const LocalFlags& flags, const std::string& id);
 
 // A descriptor file, or standard input for "-". INVALID_CONFIG names the file.
 Result<std::vector<ProviderDescriptor>> read_descriptors(const std::string& file);

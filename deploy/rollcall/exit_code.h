@@ -6,12 +6,12 @@
 namespace rollcall::cli {
 
 enum class ExitCode : int {
-  Ok = 0,          // done
-  Refused = 1,     // the sidecar answered with an error; its code is printed
-  Usage = 2,       // an argument or an input file is wrong; nothing was sent
-  NoAnswer = 3,    // the sidecar could not be reached, or did not answer in time
+  Ok = 0,        // done
+  Refused = 1,   // the sidecar, or the process registry, answered with an error; it is printed
+  Usage = 2,     // an argument or an input file is wrong; nothing was sent
+  NoAnswer = 3,  // the sidecar could not be reached, or it (local: the lock's holder) took too long
   Unhealthy = 4,   // status --check: something needs attention
-  BrokenStore = 5  // store verify: a state file is broken
+  BrokenStore = 5  // store verify, local: a state file, or the process registry, is broken
 };
 
 }  // namespace rollcall::cli

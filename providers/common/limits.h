@@ -39,6 +39,10 @@ inline constexpr std::size_t kHttpReadBytes = 64u << 10;  // one read from the s
 inline constexpr std::size_t kBodyPadding = 128;          // spare room that simdjson reads into
 inline constexpr std::size_t kMaxHttpErrorText = 160;     // of a body quoted in an error
 
+// --- directories that are watched ---
+inline constexpr std::size_t kInotifyBytes = 16u << 10;  // one read of events
+inline constexpr int kInotifyReads = 16;  // of one drain; the rest waits for the next
+
 // --- detail of a FailedAnswer (core/provider.h) ---
 inline constexpr std::size_t kMaxFailureDetailBytes = 512;
 

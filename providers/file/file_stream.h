@@ -11,7 +11,7 @@
 
 #include "core/provider.h"
 #include "providers/common/cancel.h"
-#include "providers/file/directory_watch.h"
+#include "providers/common/directory_watch.h"
 #include "providers/file/member_file.h"
 
 namespace rollcall {

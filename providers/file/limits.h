@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 
 namespace rollcall::limits {
@@ -18,8 +17,6 @@ inline constexpr int kFileReadAttempts = 5;  // of a file that changes while it 
 // Time stamps of files have a granularity (4 ms on ext4, 2 s on FAT): a file that was changed less
 // than this before we read it may change again without looking changed, and is read again.
 inline constexpr std::chrono::milliseconds kFileStampGranularity{2000};
-inline constexpr std::size_t kInotifyBytes = 16u << 10;  // one read of events
-inline constexpr int kInotifyReads = 16;  // of one drain; the rest waits for the next
 
 inline constexpr std::int64_t kFilePollMinMs = 20;
 inline constexpr std::int64_t kFilePollMaxMs = 5000;  // an attestation looks anyway

@@ -63,6 +63,8 @@ class Planted : public testing::Test {
     write("provisioning/hub/hub.h", "#include \"core/node.h\"\n");
     write("providers/common/http.h", "#include \"core/node.h\"\n");
     write("providers/file/file.h", "#include \"providers/common/http.h\"\n");
+    write("providers/local/registry/registry.h", "#include \"core/codec/json.h\"\n");
+    write("providers/local/stream.h", "#include \"providers/local/registry/registry.h\"\n");
     write("providers/catalog.cpp", "#include \"providers/file/file.h\"\n");
     write("bridges/client/client.h", "#include \"rollcall/v1/events.pb.h\"\n");
     write("bridges/http/http.h", "#include \"provisioning/hub/hub.h\"\n");
@@ -98,6 +100,9 @@ TEST_F(Planted, EveryArrowAgainstTheGrainIsCaught) {
       {"providers/file/a.cpp", "provisioning/hub/hub.h"},
       {"providers/consul/a.cpp", "providers/file/file.h"},
       {"providers/common/a.cpp", "providers/file/file.h"},
+      {"providers/consul/a.cpp", "providers/local/registry/registry.h"},
+      {"providers/local/registry/a.cpp", "providers/local/stream.h"},
+      {"deploy/rollcall/a.cpp", "providers/local/stream.h"},
       {"bridges/http/a.cpp", "providers/file/file.h"},
       {"bridges/client/a.cpp", "provisioning/hub/hub.h"},
       {"bridges/client/a.cpp", "bridges/http/http.h"},

@@ -165,15 +165,19 @@ bool may_include(std::string_view from, std::string_view to) {
   if (within(from, "proto")) return to == "proto";
   if (within(from, "provisioning")) return within_any(to, {"core", "provisioning"});
   if (from == "providers") return within_any(to, {"core", "providers", "proto"});
-  if (within(from, "providers")) return within_any(to, {"core", "proto", "providers/common"});
+  if (within(from, "providers")) {
+    // The folders below a kind are parts of it.
+    return within(to, from) || within_any(to, {"core", "proto", "providers/common"});
+  }
   if (within(from, "bridges/client")) return within_any(to, {"core", "proto", "bridges/client"});
   if (within(from, "bridges")) {
     return within_any(to, {"core", "provisioning", "bridges", "proto"});
   }
   if (within(from, "deploy/rollcall")) {
-    // `store verify` reads a state directory with the loaders that rollcalld uses.
+    // `store verify` reads a state directory with the loaders that rollcalld uses, `local` writes
+    // the process registry as node processes do.
     return within_any(to, {"core", "proto", "bridges/client", "provisioning/registry",
-                           "providers/in_memory", "deploy/rollcall"});
+                           "providers/in_memory", "providers/local/registry", "deploy/rollcall"});
   }
   return within(from, "deploy");
 }

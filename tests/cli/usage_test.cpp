@@ -41,7 +41,9 @@ TEST(UsageTest, HelpIsEverywhereWithExamples) {
                                              {"providers", "apply", "--help"},
                                              {"member", "join", "--help"},
                                              {"switch", "--help"},
-                                             {"store", "verify", "--help"}}) {
+                                             {"store", "verify", "--help"},
+                                             {"local", "--help"},
+                                             {"local", "register", "--help"}}) {
     const Ran ran = run_with(arguments);
     EXPECT_EQ(ran.status, 0);
     EXPECT_NE(ran.out.find("Example"), std::string::npos) << ran.out;
@@ -73,7 +75,12 @@ TEST(UsageTest, AWrongArgumentIsUsageAndSendsNothing) {
                                              {"member", "join", "n1"},
                                              {"member", "join", "n1", "host"},
                                              {"member", "join", "n1", "h:1", "--label", "novalue"},
-                                             {"events", "--backlog", "1000"}}) {
+                                             {"events", "--backlog", "1000"},
+                                             {"local"},
+                                             {"local", "register", "n1", "--pid", "1"},
+                                             {"local", "register", "n1", "--socket", "/s"},
+                                             {"local", "remove"},
+                                             {"local", "list", "--timeout", "soon"}}) {
     const Ran ran = run_with(arguments);
     EXPECT_EQ(ran.status, 2) << ::testing::PrintToString(arguments);
     EXPECT_TRUE(ran.err.starts_with("error: INVALID_CONFIG: ")) << ran.err;

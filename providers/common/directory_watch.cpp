@@ -1,4 +1,4 @@
-#include "providers/file/directory_watch.h"
+#include "providers/common/directory_watch.h"
 
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <memory>
 
-#include "providers/file/limits.h"
+#include "providers/common/limits.h"
 
 namespace rollcall {
 namespace {

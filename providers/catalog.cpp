@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "providers/consul/consul_provider.h"
+#include "providers/custom/custom_provider.h"
 #include "providers/file/file_provider.h"
 #include "providers/in_memory/in_memory_provider.h"
 
@@ -16,6 +17,7 @@ std::vector<std::unique_ptr<ProviderFactory>> built_in() {
   kinds.push_back(make_in_memory_factory());
   kinds.push_back(make_file_factory());
   kinds.push_back(make_consul_factory());
+  kinds.push_back(make_custom_factory());
   return kinds;
 }
 

@@ -161,24 +161,28 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
   std::string token_file_;
 };
 
-grpc::Status crash(grpc::ServerContext& context, Writer& writer) {
-  std::cerr << "about to fail" << std::endl;
-  writer.Write(snapshot_of("a"));
+// Members are written by another thread: time for them to arrive before the process is no more.
+void let_arrive(grpc::ServerContext& context) {
   std::mutex mutex;
   std::condition_variable never;
   std::unique_lock lock(mutex);
-  // The members arrive first: a crash takes what is still in the process with it.
   never.wait_for(lock, std::chrono::milliseconds(200), [&] { return context.IsCancelled(); });
+}
+
+grpc::Status crash(grpc::ServerContext& context, Writer& writer) {
+  std::cerr << "about to fail" << std::endl;
+  writer.Write(snapshot_of("a"));
+  let_arrive(context);
   std::abort();
 }
 
-grpc::Status stop_itself(grpc::ServerContext&, Writer& writer) {
+grpc::Status stop_itself(grpc::ServerContext& context, Writer& writer) {
   writer.Write(snapshot_of("a"));
+  let_arrive(context);
   ::kill(::getpid(), SIGSTOP);
-  return grpc::Status::OK;
+  hang();
 }
 
-// `pieces` members a message, for ever.
 grpc::Status endless_chunks(grpc::ServerContext& context, Writer& writer) {
   unsigned id = 0;
   for (unsigned index = 0; !context.IsCancelled(); ++index) {

@@ -268,6 +268,12 @@ std::map<std::string, Misbehaving::Mode> Misbehaving::make_modes() {
          }
          return grpc::Status::OK;
        }},
+      {"leaks-descriptors",
+       [](auto& context, auto& writer) {
+         if (::open("/dev/null", O_RDONLY | O_CLOEXEC) < 0) return grpc::Status::CANCELLED;
+         writer.Write(snapshot_of("a"));
+         return attest(context, writer);
+       }},
       {"talks-much",
        [](auto& context, auto& writer) {
          const std::string line(1000, 'y');

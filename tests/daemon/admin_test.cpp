@@ -230,7 +230,7 @@ TEST_F(Admin, KindsAreDescribed) {
     names.push_back(k.kind());
     EXPECT_FALSE(k.summary().empty());
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"consul", "file", "in-memory"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"consul", "custom", "file", "in-memory"}));
 }
 
 TEST_F(Admin, ACallThatComesTooLateIsATimeout) {

@@ -149,10 +149,11 @@ TEST_F(HostilePlugin, CancelReturnsFromAnyHang) {
     bool gives_members;
   } cases[] = {{"hang-at-handshake", false}, {"no-socket", false},    {"hang-mid-stream", true},
                {"stop-itself", true},        {"ignore-cancel", true}, {"ignore-term", true}};
-  for (const auto& [mode, gives_members] : cases) {
+  for (const auto& hang : cases) {
+    const std::string mode = hang.mode;
     const auto provider = create(mode, {{"attest_ms", "60000"}});
     StreamReader stream(provider->stream());
-    if (gives_members) {
+    if (hang.gives_members) {
       until_member_a(stream);
     } else {
       EXPECT_TRUE(eventually(kPatience, [&] { return running_with(program() + " " + mode) > 0; }));

@@ -13,6 +13,10 @@ inline constexpr std::uint32_t kPluginProtocolVersion = 1;
 // --- what a plug-in may send ---
 // A message is parsed as a whole: a megabyte of empty nodes becomes about 60 MB for a moment.
 inline constexpr std::size_t kMaxPluginMessageBytes = 1u << 20;
+// What may come before gRPC gives a message out (plugin_relay.h): a whole one, what the stream's
+// window holds of the next ones, and HTTP/2's frames around them, twice over.
+inline constexpr std::size_t kMaxPluginBytesWithoutMessage = 4u << 20;
+inline constexpr std::size_t kPluginRelayBytes = 64u << 10;       // in each direction
 inline constexpr std::size_t kMaxPluginMetadataBytes = 8u << 10;  // status messages travel there
 // More than twice what 1,000 changes a second need; the burst is what a stalled thread finds
 // waiting for it. Beyond it the stream fails: one that was only slowed down would attest from a
@@ -46,7 +50,7 @@ inline constexpr std::chrono::seconds kPluginAttemptRefill{1};
 // --- what it writes to stdout and stderr ---
 inline constexpr std::size_t kPluginOutputLines = 8;                // the last ones are kept
 inline constexpr std::size_t kPluginOutputLineBytes = 160;          // of each
-inline constexpr std::size_t kPluginOutputReadBytes = 64u << 10;  // at once …
+inline constexpr std::size_t kPluginOutputReadBytes = 64u << 10;    // at once …
 inline constexpr std::chrono::milliseconds kPluginOutputPause{10};  // … then a pause: 6 MB/s
 
 // --- settings ---

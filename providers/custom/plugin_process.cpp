@@ -163,6 +163,7 @@ void PluginProcess::supervise(const Spawned& child) {
   ::kill(-child.pid, SIGCONT);  // a stopped one may end in order too
   if (!wait_end(child, limits::kPluginTermGrace)) {
     ::kill(-child.pid, SIGKILL);
+    ::kill(child.pid, SIGKILL);  // if it left its own group
     if (!wait_end(child, kKilledWithin)) return;
   }
   collect(child);

@@ -95,6 +95,11 @@ tl::unexpected<ProvisioningError> no_message() {
       "the plug-in sent what is no message of the protocol (or strings that are not UTF-8)");
 }
 
+tl::unexpected<ProvisioningError> too_much() {
+  return fail(ErrorCode::LimitExceeded,
+              "the plug-in sends a message that is larger than 1 MiB; the connection was cut");
+}
+
 tl::unexpected<ProvisioningError> timed_out() {
   return fail(ErrorCode::Timeout, "the plug-in did not answer in time");
 }
@@ -222,13 +227,21 @@ class PluginStreamCall {
 
 PluginSession::PluginSession(UniqueFd socket, const Clock& clock, CurrentCall& current)
     : clock_(clock), current_(current) {
-  // The channel owns what it is given. A duplicate that could not be made (-1) can't be asked, and
-  // says so in the first call.
-  const int fd = ::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0);
-  if (fd >= 0) {
-    stub_ = v1::ClusterProviderPlugin::NewStub(
-        grpc::CreateCustomInsecureChannelFromFd("rollcall-plugin", fd, channel_arguments()));
+  auto relay = PluginRelay::start(std::move(socket));
+  if (!relay) {
+    no_channel_ = std::move(relay.error().message);
+    return;
   }
+  relay_ = std::move(*relay);
+  // The channel owns what it is given.
+  const UniqueFd end = relay_->take_end();
+  const int fd = ::fcntl(end.get(), F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) {
+    no_channel_ = "no descriptor for the connection to the plug-in";
+    return;
+  }
+  stub_ = v1::ClusterProviderPlugin::NewStub(
+      grpc::CreateCustomInsecureChannelFromFd("rollcall-plugin", fd, channel_arguments()));
 }
 
 PluginSession::~PluginSession() {
@@ -244,7 +257,7 @@ PluginSession::~PluginSession() {
 
 template <class Response, class Start>
 Result<Response> PluginSession::unary(MonoTime deadline, Start start) {
-  if (!stub_) return fail(ErrorCode::BackendUnavailable, "no descriptor for the connection");
+  if (!stub_) return fail(ErrorCode::BackendUnavailable, no_channel_);
   end_stream();
   const auto context = new_context(current_);
   context->set_deadline(from_now(deadline - clock_.now()));
@@ -255,12 +268,23 @@ Result<Response> PluginSession::unary(MonoTime deadline, Start start) {
   call->Finish(&response, &status, this);
   // The context's own deadline ends it; gRPC tells the plug-in of it.
   const Waited waited = wait_operation(queue_, gpr_inf_future(GPR_CLOCK_MONOTONIC));
+  if (relay_->overrun()) return too_much();
   if (!status.ok()) {
     if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return timed_out();
     return tl::unexpected(error_from_status(status));
   }
   if (waited == Waited::NotOk) return no_message();
+  relay_->message_taken();
   return response;
+}
+
+template <class Message>
+Result<std::optional<Message>> PluginSession::read_from(PluginStreamCall<Message>& call,
+                                                        MonoTime deadline) {
+  auto message = call.read(deadline - clock_.now());
+  if (!message && relay_->overrun()) return too_much();
+  if (message) relay_->message_taken();
+  return message;
 }
 
 Result<v1::HandshakeResponse> PluginSession::handshake(const PluginSettings& settings,
@@ -288,7 +312,7 @@ Result<v1::CheckConnectivityResponse> PluginSession::check(MonoTime deadline) {
 }
 
 Result<void> PluginSession::begin_snapshot(MonoTime deadline) {
-  if (!stub_) return fail(ErrorCode::BackendUnavailable, "no descriptor for the connection");
+  if (!stub_) return fail(ErrorCode::BackendUnavailable, no_channel_);
   end_stream();
   snapshot_ = std::make_unique<PluginStreamCall<v1::PluginSnapshotChunk>>(queue_, current_);
   auto reader =
@@ -297,7 +321,7 @@ Result<void> PluginSession::begin_snapshot(MonoTime deadline) {
 }
 
 Result<void> PluginSession::begin_watch(MonoTime deadline) {
-  if (!stub_) return fail(ErrorCode::BackendUnavailable, "no descriptor for the connection");
+  if (!stub_) return fail(ErrorCode::BackendUnavailable, no_channel_);
   end_stream();
   watch_ = std::make_unique<PluginStreamCall<v1::PluginEvent>>(queue_, current_);
   auto reader = stub_->PrepareAsyncWatch(watch_->context(), v1::PluginWatchRequest(), &queue_);
@@ -306,12 +330,12 @@ Result<void> PluginSession::begin_watch(MonoTime deadline) {
 
 Result<std::optional<v1::PluginSnapshotChunk>> PluginSession::read_snapshot(MonoTime deadline) {
   if (!snapshot_) return fail(ErrorCode::BackendUnavailable, "no snapshot was asked for");
-  return snapshot_->read(deadline - clock_.now());
+  return read_from(*snapshot_, deadline);
 }
 
 Result<std::optional<v1::PluginEvent>> PluginSession::read_watch(MonoTime deadline) {
   if (!watch_) return fail(ErrorCode::BackendUnavailable, "no watch was begun");
-  return watch_->read(deadline - clock_.now());
+  return read_from(*watch_, deadline);
 }
 
 void PluginSession::end_stream() {

@@ -19,6 +19,7 @@
 #include "core/error.h"
 #include "core/time.h"
 #include "providers/common/unique_fd.h"
+#include "providers/custom/plugin_relay.h"
 #include "providers/custom/plugin_settings.h"
 #include "rollcall/v1/plugin.grpc.pb.h"
 
@@ -64,9 +65,13 @@ class PluginSession {
  private:
   template <class Response, class Start>
   Result<Response> unary(MonoTime deadline, Start start);
+  template <class Message>
+  Result<std::optional<Message>> read_from(PluginStreamCall<Message>& call, MonoTime deadline);
 
   const Clock& clock_;
   CurrentCall& current_;
+  std::string no_channel_;              // why there is no stub
+  std::unique_ptr<PluginRelay> relay_;  // outlives the channel
   grpc::CompletionQueue queue_;
   std::unique_ptr<v1::ClusterProviderPlugin::Stub> stub_;
   std::unique_ptr<PluginStreamCall<v1::PluginSnapshotChunk>> snapshot_;

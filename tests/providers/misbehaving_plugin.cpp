@@ -235,7 +235,7 @@ std::map<std::string, Misbehaving::Mode> Misbehaving::make_modes() {
       {"drip-chunks", drip_chunks},
       {"bomb", bomb},
       {"huge-message",
-       [](auto& context, auto& writer) { return of_bytes(context, writer, 64u << 20); }},
+       [](auto& context, auto& writer) { return of_bytes(context, writer, 512u << 20); }},
       {"end-in-order",
        [](auto&, auto& writer) {
          writer.Write(snapshot_of("a"));

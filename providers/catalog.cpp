@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "providers/consul/consul_provider.h"
+#include "providers/custom/custom_provider.h"
 #include "providers/dns/dns_provider.h"
 #include "providers/etcd/etcd_provider.h"
 #include "providers/file/file_provider.h"
@@ -24,6 +25,7 @@ std::vector<std::unique_ptr<ProviderFactory>> built_in() {
   kinds.push_back(make_http_factory());
   kinds.push_back(make_dns_factory());
   kinds.push_back(make_local_factory());
+  kinds.push_back(make_custom_factory());
   return kinds;
 }
 

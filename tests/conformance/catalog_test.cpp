@@ -18,7 +18,8 @@ TEST(Catalog, ListsTheBuiltInKindsInOrder) {
     kinds.emplace_back(factory->info().kind);
     EXPECT_EQ(catalog->find(factory->info().kind), factory);
   }
-  EXPECT_THAT(kinds, ::testing::ElementsAre("consul", "dns", "etcd", "file", "http", "in-memory", "local"));
+  EXPECT_THAT(kinds, ::testing::ElementsAre("consul", "custom", "dns", "etcd", "file", "http",
+                                            "in-memory", "local"));
   EXPECT_EQ(catalog->find("zookeeper"), nullptr);
   EXPECT_EQ(catalog->find(""), nullptr);
 }

@@ -1,6 +1,6 @@
 // The registry is filled as node processes fill it; the nodes are all this process, which lives.
-// LINKS: rollcall_providers_local_registry
-// LINKS: rollcall_provisioning_registry
+// LIBS: rollcall_providers_local_registry
+// LIBS: rollcall_provisioning_registry
 #include <gtest/gtest.h>
 #include <unistd.h>
 

@@ -230,8 +230,8 @@ TEST_F(Admin, KindsAreDescribed) {
     names.push_back(k.kind());
     EXPECT_FALSE(k.summary().empty());
   }
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"consul", "dns", "etcd", "file", "http", "in-memory"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"consul", "custom", "dns", "etcd", "file", "http",
+                                             "in-memory", "local"}));
 }
 
 TEST_F(Admin, ACallThatComesTooLateIsATimeout) {

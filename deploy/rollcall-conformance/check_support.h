@@ -1,0 +1,36 @@
+// What checks share: calls to the plug-in as Rollcall makes them.
+//
+// Threads: one owner.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/provider.h"
+#include "deploy/rollcall-conformance/checks.h"
+#include "providers/custom/plugin_session.h"
+
+namespace rollcall::conformance {
+
+inline Verdict pass(std::string detail = "") { return {Outcome::Pass, std::move(detail)}; }
+inline Verdict failed(std::string detail) { return {Outcome::Fail, std::move(detail)}; }
+std::string text_of(const ProvisioningError& error);  // "TIMEOUT: …"
+
+// A provider that leads to the plug-in; never null.
+std::unique_ptr<ClusterProvider> provider_of(const PluginTarget& target, const Clock& clock,
+                                             const std::string& config);
+
+// The first snapshot of a stream, or its first failure.
+Result<SnapshotAnswer> first_snapshot(ProviderStream& stream);
+// The answer to one event that is no failure.
+Result<ProviderEvent> next_answer(ProviderStream& stream);
+
+// A connection whose calls are made one by one.
+struct RawSession {
+  explicit RawSession(UniqueFd fd, const Clock& clock) : session(std::move(fd), clock, current) {}
+  CurrentCall current;
+  PluginSession session;
+};
+Result<std::unique_ptr<RawSession>> raw_session(const PluginTarget& target, const Clock& clock);
+
+}  // namespace rollcall::conformance

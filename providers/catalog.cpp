@@ -7,6 +7,7 @@
 #include "providers/consul/consul_provider.h"
 #include "providers/file/file_provider.h"
 #include "providers/in_memory/in_memory_provider.h"
+#include "providers/kubernetes/kubernetes_provider.h"
 
 namespace rollcall {
 namespace {
@@ -16,6 +17,7 @@ std::vector<std::unique_ptr<ProviderFactory>> built_in() {
   kinds.push_back(make_in_memory_factory());
   kinds.push_back(make_file_factory());
   kinds.push_back(make_consul_factory());
+  kinds.push_back(make_kubernetes_factory());
   return kinds;
 }
 

@@ -1,12 +1,9 @@
 #include "providers/consul/consul_client.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "core/codec/large_json.h"
-#include "core/text.h"
-#include "providers/common/limits.h"
 #include "providers/consul/consul_answer.h"
 #include "providers/consul/limits.h"
 
@@ -19,32 +16,7 @@ bool is_empty_list(std::string_view body) {
   return body.size() < 16 && body.find_first_not_of("[] \t\r\n") == std::string_view::npos;
 }
 
-// From vague to specific.
-int specificity(ErrorCode code) {
-  static constexpr std::array kOrder{ErrorCode::BackendUnavailable, ErrorCode::Timeout,
-                                     ErrorCode::LimitExceeded,      ErrorCode::CapabilityMissing,
-                                     ErrorCode::MalformedResponse,  ErrorCode::InvalidConfig,
-                                     ErrorCode::PermissionDenied,   ErrorCode::AuthFailed};
-  return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), code) - kOrder.begin());
-}
-
 }  // namespace
-
-bool may_differ_elsewhere(ErrorCode code) {
-  return code != ErrorCode::AuthFailed && code != ErrorCode::PermissionDenied &&
-         code != ErrorCode::InvalidConfig && code != ErrorCode::ShuttingDown;
-}
-
-void EndpointErrors::add(const ProvisioningError& error) {
-  if (!any_ || specificity(error.code) > specificity(code_)) code_ = error.code;
-  if (any_) detail_ += "; ";
-  detail_ += error.message;
-  any_ = true;
-}
-
-std::string EndpointErrors::detail() const {
-  return printable(detail_, limits::kMaxFailureDetailBytes);
-}
 
 ConsulClient::ConsulClient(const ConsulSettings& settings, const AuthRef& auth, const Io& io)
     : settings_(settings), io_(io), credentials_(auth, io.clock) {}

@@ -52,21 +52,4 @@ class ConsulClient {
   std::optional<Secrets> connected_with_;  // what TLS was set up with; of an https endpoint
 };
 
-// Whether another endpoint of the same cluster may do better.
-bool may_differ_elsewhere(ErrorCode code);
-
-// Of several endpoints' errors the one to report: the most specific code (a refusal says more than
-// silence), and all messages as far as they fit.
-class EndpointErrors {
- public:
-  void add(const ProvisioningError& error);
-  ErrorCode code() const { return code_; }
-  std::string detail() const;
-
- private:
-  bool any_ = false;
-  ErrorCode code_ = ErrorCode::BackendUnavailable;
-  std::string detail_;
-};
-
 }  // namespace rollcall

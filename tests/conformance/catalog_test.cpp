@@ -18,7 +18,7 @@ TEST(Catalog, ListsTheBuiltInKindsInOrder) {
     kinds.emplace_back(factory->info().kind);
     EXPECT_EQ(catalog->find(factory->info().kind), factory);
   }
-  EXPECT_THAT(kinds, ::testing::ElementsAre("consul", "file", "in-memory"));
+  EXPECT_THAT(kinds, ::testing::ElementsAre("consul", "file", "in-memory", "kubernetes"));
   EXPECT_EQ(catalog->find("zookeeper"), nullptr);
   EXPECT_EQ(catalog->find(""), nullptr);
 }

@@ -1,0 +1,87 @@
+// The fixture against the real server: what the provider's tests rely on is shown here first.
+#include "tests/backends/kube_apiserver.h"
+
+#include <gtest/gtest.h>
+
+namespace rollcall::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kSlices = "/apis/discovery.k8s.io/v1/namespaces/team/endpointslices";
+constexpr auto kSettle = 30s;  // the authenticator remembers a token for 10 s
+
+#define ASSERT_DONE(expression)          \
+  do {                                   \
+    const auto done_ = (expression);     \
+    ASSERT_TRUE(done_) << done_.error(); \
+  } while (false)
+
+class KubeApiserverTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto server = KubeApiserver::start();
+    ASSERT_TRUE(server) << server.error();
+    server_ = std::move(*server);
+    ASSERT_DONE(server_->create_namespace("team"));
+  }
+  int status(const std::string& token) {
+    return server_->request("GET", kSlices, "", token).value_or(KubeAnswer{}).status;
+  }
+  std::size_t count(const std::string& text) {
+    const auto answer = server_->request("GET", kSlices);
+    if (!answer) return 0;
+    std::size_t found = 0;
+    for (auto at = answer->body.find(text); at != std::string::npos;
+         at = answer->body.find(text, at + 1)) {
+      ++found;
+    }
+    return found;
+  }
+
+  std::unique_ptr<KubeApiserver> server_;
+};
+
+TEST_F(KubeApiserverTest, SlicesComeChangeAndGo) {
+  KubeApiserver::Slice slice;
+  slice.name = "web-1";
+  slice.service = "web";
+  slice.endpoints = {{.pod = "a", .zone = "z1"}, {.pod = "b", .ready = false}};
+  ASSERT_DONE(server_->put_slice("team", slice));
+  EXPECT_EQ(count("\"targetRef\""), 2U);
+  slice.endpoints.pop_back();
+  ASSERT_DONE(server_->put_slice("team", slice));
+  EXPECT_EQ(count("\"targetRef\""), 1U);
+  ASSERT_DONE(server_->delete_slice("team", "web-1"));
+  EXPECT_EQ(count("\"targetRef\""), 0U);
+}
+
+TEST_F(KubeApiserverTest, AccountsMayWhatTheirRoleSaysAndTheirTokensEndWithThem) {
+  ASSERT_DONE(server_->create_account("team", "sidecar"));
+  const auto token = server_->token("team", "sidecar");
+  ASSERT_TRUE(token) << token.error();
+  EXPECT_EQ(status(*token), 403);
+  ASSERT_DONE(server_->allow("team", "sidecar", {"list", "watch"}));
+  EXPECT_TRUE(eventually(kSettle, [&] { return status(*token) == 200; }));
+  ASSERT_DONE(server_->allow("team", "sidecar", {}));
+  EXPECT_TRUE(eventually(kSettle, [&] { return status(*token) == 403; }));
+  ASSERT_DONE(server_->delete_account("team", "sidecar"));
+  EXPECT_TRUE(eventually(kSettle, [&] { return status(*token) == 401; }));
+  EXPECT_EQ(status("nonsense"), 401);
+}
+
+TEST_F(KubeApiserverTest, ItComesBackWithKeptEmptyAndRestoredState) {
+  ASSERT_DONE(server_->etcd().save_state());
+  ASSERT_DONE(server_->put_slice(
+      "team", {.name = "web-1", .service = "web", .endpoints = {{.pod = "a"}}}));
+  ASSERT_DONE(server_->restart());
+  EXPECT_EQ(count("\"targetRef\""), 1U);
+  const auto before = server_->etcd().revision();
+  ASSERT_TRUE(before) << before.error();
+  ASSERT_DONE(server_->restart(EtcdServer::Restart::kSavedState));
+  EXPECT_EQ(count("\"targetRef\""), 0U);
+  EXPECT_EQ(status("administrators-own-test-token"), 200);
+}
+
+}  // namespace
+}  // namespace rollcall::test

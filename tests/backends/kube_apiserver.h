@@ -44,26 +44,26 @@ class KubeApiserver {
   Outcome<void> restart_with_new_authority();
 
   struct Endpoint {
-    std::string pod;  // of the targetRef; empty: none
+    std::string pod{};  // of the targetRef; empty: none
     std::string address = "10.0.0.1";
-    std::optional<bool> ready;
-    std::optional<bool> serving;
-    std::optional<bool> terminating;
-    std::string zone;
-    std::string node;
-    std::string hostname;
+    std::optional<bool> ready{};
+    std::optional<bool> serving{};
+    std::optional<bool> terminating{};
+    std::string zone{};
+    std::string node{};
+    std::string hostname{};
   };
   struct Port {
     std::string name;
     std::optional<std::uint16_t> number;
   };
   struct Slice {
-    std::string name;
-    std::string service;
-    std::vector<Endpoint> endpoints;
+    std::string name{};
+    std::string service{};
+    std::vector<Endpoint> endpoints{};
     std::vector<Port> ports{{"", 7000}};
     std::string address_type = "IPv4";
-    std::map<std::string, std::string> labels;  // beside kubernetes.io/service-name
+    std::map<std::string, std::string> labels{};  // beside kubernetes.io/service-name
   };
 
   Outcome<void> create_namespace(const std::string& name_space);

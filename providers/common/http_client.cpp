@@ -34,7 +34,8 @@ Result<HttpAnswer> HttpClient::get(const HttpRequest& request, const Secrets* se
 Result<HttpAnswer> HttpClient::attempt(const HttpRequest& request, bool& answer_began) {
   HttpAnswer answer;
   answer.times.read_began = io_.clock.now();
-  if (auto sent = transport_->write(render_get(request, endpoint_), request.answer_by, io_); !sent) {
+  if (auto sent = transport_->write(render_get(request, endpoint_), request.answer_by, io_);
+      !sent) {
     return tl::unexpected(std::move(sent.error()));
   }
   HttpResponseParser parser;

@@ -46,8 +46,8 @@ class HttpStream {
   std::string tls_server_name_;
   Io io_;
   std::optional<Transport> transport_;
-  HttpResponseParser parser_;        // of the answer that is open
-  std::unique_ptr<char[]> buffer_;   // of one read
+  HttpResponseParser parser_;       // of the answer that is open
+  std::unique_ptr<char[]> buffer_;  // of one read
 };
 
 }  // namespace rollcall

@@ -19,7 +19,8 @@ namespace rollcall {
 // One address of one endpoint of a slice. `node` is what it would be as a member.
 struct SliceEndpoint {
   ClusterNode node;
-  std::string target;  // what it leads to, the same in every slice: "Pod/default/web-0", or the address
+  std::string
+      target;  // what it leads to, the same in every slice: "Pod/default/web-0", or the address
   bool terminating = false;
 };
 

@@ -101,9 +101,9 @@ Result<SliceList> KubernetesClient::list(MonoTime deadline) {
     auto list = list_once(deadline);
     if (list || list.error().code != ErrorCode::OutOfOrder) return list;
     if (tries == limits::kKubernetesListTries) {
-      return fail(ErrorCode::BackendUnavailable,
-                  "the list was gone before its last page, again and again: " +
-                      list.error().message);
+      return fail(
+          ErrorCode::BackendUnavailable,
+          "the list was gone before its last page, again and again: " + list.error().message);
     }
   }
 }
@@ -167,10 +167,10 @@ Result<std::string> KubernetesClient::cluster_identity(MonoTime deadline) {
 Result<void> KubernetesClient::watch(const std::string& version, std::int64_t seconds,
                                      MonoTime deadline) {
   if (auto ready = settle_once(); !ready) return ready;
-  const std::string target = settled_->collection() + "?" + settled_->selector() +
-                             "&watch=true&allowWatchBookmarks=true&resourceVersion=" +
-                             percent_encoded(version) +
-                             "&timeoutSeconds=" + std::to_string(seconds);
+  const std::string target =
+      settled_->collection() + "?" + settled_->selector() +
+      "&watch=true&allowWatchBookmarks=true&resourceVersion=" + percent_encoded(version) +
+      "&timeoutSeconds=" + std::to_string(seconds);
   return authenticated([&](const Secrets& secrets) -> Result<void> {
     auto head = watch_->open(request(target, Content::Slices, secrets, deadline), &secrets);
     if (!head) return tl::unexpected(std::move(head.error()));

@@ -61,8 +61,9 @@ void check_names(const ProviderDescriptor& d, std::string_view field, bool in_cl
   }
   const std::string name_space = text("namespace");
   if (name_space.empty() && !in_cluster) {
-    wrong("namespace", "", "the service's namespace; only with the endpoint in-cluster it has a "
-                           "default");
+    wrong("namespace", "",
+          "the service's namespace; only with the endpoint in-cluster it has a "
+          "default");
   } else if (!name_space.empty() && !is_label(name_space)) {
     wrong("namespace", name_space, kLabel);
   }

@@ -27,6 +27,11 @@ bool KubernetesHistory::note(const std::string& version) {
   return !fell;
 }
 
+void KubernetesHistory::broke() {
+  const std::lock_guard lock(mutex_);
+  ++lineage_;
+}
+
 void KubernetesHistory::advance(const std::string& version) {
   const std::lock_guard lock(mutex_);
   const auto order = compare_versions(version, newest_);
@@ -81,6 +86,7 @@ ProviderEvent KubernetesStream::next() {
     received_.clear();
     attest_at_ = clock_.now();
     if (spoils_the_view(code)) listed_ = false;
+    if (code == ErrorCode::IndexRollback) has_base_ = false;
     const bool hopeless = !may_differ_elsewhere(code) || code == ErrorCode::IndexRollback;
     const bool late = clock_.now() + Duration(limits::kKubernetesMinAttempt) > round_ends;
     if (hopeless || late || tried >= client_.endpoints()) break;
@@ -131,6 +137,18 @@ Result<void> KubernetesStream::identify(MonoTime deadline) {
   return fail(ErrorCode::IndexRollback, "this is another cluster (the uid of kube-system differs)");
 }
 
+Result<void> KubernetesStream::same_history(const std::string& version, bool view_is_newer) {
+  if (!history_->note(version)) {
+    return fail(ErrorCode::IndexRollback, "the resource version fell to " + version +
+                                              ": the cluster's state was lost or restored");
+  }
+  if (view_is_newer && has_base_) {
+    history_->broke();
+    return fail(ErrorCode::IndexRollback, "a slice became older: the cluster's state was restored");
+  }
+  return {};
+}
+
 KubernetesStream::Said KubernetesStream::relist(MonoTime deadline) {
   client_.close();
   received_.clear();
@@ -139,9 +157,8 @@ KubernetesStream::Said KubernetesStream::relist(MonoTime deadline) {
   const MonoTime list_by = clock_.now() + Duration(limits::kKubernetesListTimeout);
   auto list = client_.list(std::min(list_by, deadline));
   if (!list) return tl::unexpected(std::move(list.error()));
-  if (!history_->note(list->version)) {
-    return fail(ErrorCode::IndexRollback, "the resource version fell to " + list->version +
-                                              ": the cluster's state was lost or restored");
+  if (auto ok = same_history(list->version, view_.is_newer_than(list->slices)); !ok) {
+    return tl::unexpected(std::move(ok.error()));
   }
   if (auto ok = view_.assign(std::move(list->slices)); !ok) {
     return tl::unexpected(std::move(ok.error()));
@@ -149,6 +166,7 @@ KubernetesStream::Said KubernetesStream::relist(MonoTime deadline) {
   auto change = view_.take_change();
   if (!change) return tl::unexpected(std::move(change.error()));
   listed_ = true;
+  has_base_ = true;
   version_ = list->version;
   events_ = 0;
   ahead_version_.clear();
@@ -281,9 +299,12 @@ KubernetesStream::Said KubernetesStream::attest(MonoTime deadline) {
   auto proof = client_.head(std::min(read_by, deadline));
   if (!proof) return tl::unexpected(std::move(proof.error()));
   const SliceHead& head = proof->head;
-  if (!history_->note(head.version)) {
-    return fail(ErrorCode::IndexRollback, "the resource version fell to " + head.version +
-                                              ": the cluster's state was lost or restored");
+  // While the read was under way the watch may have brought what is newer than it: that is seen
+  // when the view is newer than the *list*.
+  const auto order = compare_versions(version_, head.version);
+  const bool contradicts = order && *order <= 0 && view_.is_newer_than(head);
+  if (auto ok = same_history(head.version, contradicts); !ok) {
+    return tl::unexpected(std::move(ok.error()));
   }
   if (auto ok = catch_up(head); !ok) return tl::unexpected(std::move(ok.error()));
   if (!view_.covers(head, version_) || watch_is_stuck(head)) {

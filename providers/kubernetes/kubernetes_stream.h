@@ -2,17 +2,18 @@
 // that what the watch has brought is still everything.
 //
 // The proof is a small read (limit=1, names only) on another connection than the watch's, answered
-// from etcd's quorum. That it is answered shows that the server lives, reaches etcd, and still takes
-// our credentials and permissions (a watch is asked for them only when it begins). What it shows
-// must be in the view: its version must not be below any that was seen before (else the history
-// broke, see below), and the slice that it names must be there in that version; a service of one
-// slice (most have no more) is proven completely. A view that lacks it gives the watch a second to
-// catch up, and is then listed anew. Of several slices the others are proven by the watch alone: it
-// must come, by events or bookmarks, to where a read has been within three minutes, or it is stuck
-// and is opened anew from a list.
+// from etcd's quorum. That it is answered shows that the server lives, reaches etcd, and still
+// takes our credentials and permissions (a watch is asked for them only when it begins). What it
+// shows must be in the view: its version must not be below any that was seen before (else the
+// history broke, see below), and the slice that it names must be there in that version; a service
+// of one slice (most have no more) is proven completely. A view that lacks it gives the watch a
+// second to catch up, and is then listed anew. Of several slices the others are proven by the watch
+// alone: it must come, by events or bookmarks, to where a read has been within three minutes, or it
+// is stuck and is opened anew from a list.
 //
-// Versions are compared to *doubt* only, never to drop an event. One that is lower than before, and
-// another uid of kube-system, mean a restored or another etcd: INDEX_ROLLBACK and a new lineage.
+// Versions are compared to *doubt* only, never to drop an event. A list's that is lower than one
+// seen before, a slice's that became lower while the list's did not, and another uid of kube-system
+// mean a restored or another etcd: INDEX_ROLLBACK and a new lineage.
 //
 // A watch that ends in order, or because its server restarts, is opened again at once (after a
 // random moment) and silently; a view is told again only if it differs. After any failure the
@@ -43,6 +44,8 @@ class KubernetesHistory {
  public:
   // Of a confirmed read. False: it is below one that was seen; a new lineage has begun.
   bool note(const std::string& version);
+  // A read contradicts what was seen: a new lineage begins.
+  void broke();
   // Of an event or bookmark, which may come late.
   void advance(const std::string& version);
   // Empty: unknown, which is no difference. False: another cluster; a new lineage has begun.
@@ -88,6 +91,8 @@ class KubernetesStream : public ProviderStream {
 
   Said attest(MonoTime deadline);
   Result<void> catch_up(const SliceHead& head);
+  // INDEX_ROLLBACK.
+  Result<void> same_history(const std::string& version, bool view_is_newer);
   bool watch_is_stuck(const SliceHead& head);
 
   std::int64_t random_between(std::int64_t min, std::int64_t max);
@@ -102,8 +107,9 @@ class KubernetesStream : public ProviderStream {
   std::mt19937_64 random_;
 
   SliceView view_;
-  bool listed_ = false;  // view_ is a list and what was watched since
-  std::string version_;  // up to where the view goes
+  bool listed_ = false;    // view_ is a list and what was watched since
+  bool has_base_ = false;  // what view_ holds and what is read now are of one history
+  std::string version_;    // up to where the view goes
   std::optional<std::uint64_t> told_lineage_;  // of none: nothing has been told
 
   // The watch that is open.

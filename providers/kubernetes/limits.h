@@ -30,7 +30,8 @@ inline constexpr std::chrono::milliseconds kKubernetesMinAttempt{500};
 // Ends by itself after a random time in here, so that a fleet's watches do not end together.
 inline constexpr std::int64_t kKubernetesWatchMinS = 300;
 inline constexpr std::int64_t kKubernetesWatchMaxS = 600;
-inline constexpr std::chrono::seconds kKubernetesShortWatch{1};  // closed before, with no event: an error
+inline constexpr std::chrono::seconds kKubernetesShortWatch{
+    1};  // closed before, with no event: an error
 // A server that restarts ends all watches at once: each waits at most this long to open another.
 inline constexpr std::chrono::milliseconds kKubernetesReopenSpread{1000};
 inline constexpr int kKubernetesOpenBurst = 4;  // lists and watches opened without a pause …
@@ -46,14 +47,15 @@ inline constexpr std::size_t kKubernetesGatherEvents = 1'000;
 // --- lists ---
 inline constexpr std::int64_t kKubernetesPageDefault = 100;  // of at most 1,000 endpoints each
 inline constexpr std::int64_t kKubernetesPageMax = 500;
-inline constexpr int kKubernetesListTries = 3;  // begun anew when a page was gone (410)
+inline constexpr int kKubernetesListTries = 3;            // begun anew when a page was gone (410)
 inline constexpr std::size_t kKubernetesSlices = 50'000;  // 200,000 members, 4 to a slice
 // Endpoints may be there twice while the control plane moves them between slices.
 inline constexpr std::size_t kKubernetesEndpoints = 400'000;
-inline constexpr std::size_t kKubernetesVersionBytes = 64;  // a resource version: 128 bits are 39 digits
+inline constexpr std::size_t kKubernetesVersionBytes =
+    64;  // a resource version: 128 bits are 39 digits
 inline constexpr std::size_t kKubernetesContinueBytes = 4096;
-inline constexpr std::size_t kKubernetesNameBytes = 253;      // of an object
-inline constexpr std::size_t kKubernetesLabelBytes = 63;      // a namespace, a service, a port
-inline constexpr std::size_t kKubernetesMessageBytes = 256;   // of a Status quoted in an error
+inline constexpr std::size_t kKubernetesNameBytes = 253;     // of an object
+inline constexpr std::size_t kKubernetesLabelBytes = 63;     // a namespace, a service, a port
+inline constexpr std::size_t kKubernetesMessageBytes = 256;  // of a Status quoted in an error
 
 }  // namespace rollcall::limits

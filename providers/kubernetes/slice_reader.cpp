@@ -252,8 +252,8 @@ std::optional<SliceEndpoint> SliceReader::read_endpoint(const JsonView& object,
   endpoint.terminating = conditions.terminating;
   const JsonView& target = parts[4].value;
   const auto part = [&](const char* key) { return text(target.get(key), "targetRef"); };
-  endpoint.target = empty(target) ? node.host
-                                  : part("kind") + "/" + part("namespace") + "/" + part("name");
+  endpoint.target =
+      empty(target) ? node.host : part("kind") + "/" + part("namespace") + "/" + part("name");
   node.id = NodeId(id_of(target, parts[2].value, parts[3].value, node.host));
   // After problems of reading, defaults would be complained about once more.
   if (problems_.total() == before) {

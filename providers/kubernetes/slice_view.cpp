@@ -36,9 +36,9 @@ Result<void> SliceView::assign(std::vector<EndpointSlice> slices) {
   std::size_t endpoints = 0;
   for (const EndpointSlice& slice : slices) endpoints += slice.endpoints.size();
   if (slices.size() > limits::kKubernetesSlices || endpoints > limits::kKubernetesEndpoints) {
-    return fail(ErrorCode::LimitExceeded, "the service has too many endpoints: " +
-                                              std::to_string(endpoints) + " in " +
-                                              std::to_string(slices.size()) + " slices");
+    return fail(ErrorCode::LimitExceeded,
+                "the service has too many endpoints: " + std::to_string(endpoints) + " in " +
+                    std::to_string(slices.size()) + " slices");
   }
   for (const auto& [id, entries] : by_id_) touched_.insert(id);
   for (const auto& [id, hash] : told_) touched_.insert(id);
@@ -102,9 +102,9 @@ const SliceEndpoint* SliceView::winner(const std::string& target) const {
     return std::tuple(static_cast<int>(e.endpoint->node.status), e.slice->type,
                       std::string_view(e.slice->name), e.endpoint);
   };
-  const auto best = std::min_element(
-      found->second.begin(), found->second.end(),
-      [&](const Entry& a, const Entry& b) { return rank(a) < rank(b); });
+  const auto best =
+      std::min_element(found->second.begin(), found->second.end(),
+                       [&](const Entry& a, const Entry& b) { return rank(a) < rank(b); });
   return best->endpoint;
 }
 
@@ -159,8 +159,8 @@ Result<MemberChange> SliceView::take_change() {
     hashes.push_back(hash);
   }
   if (told_.size() + joined - change.removals.size() > limits::kMaxMembers) {
-    return fail(ErrorCode::LimitExceeded, "the service has more than " +
-                                              std::to_string(limits::kMaxMembers) + " members");
+    return fail(ErrorCode::LimitExceeded,
+                "the service has more than " + std::to_string(limits::kMaxMembers) + " members");
   }
   for (const NodeId& id : change.removals) told_.erase(id.str());
   for (std::size_t i = 0; i < hashes.size(); ++i) told_[change.upserts[i].id.str()] = hashes[i];
@@ -176,6 +176,21 @@ std::vector<ClusterNode> SliceView::members() const {
     if (now && *now != nullptr) all.push_back(**now);
   }
   return all;
+}
+
+bool SliceView::has_newer(const std::string& name, std::string_view version) const {
+  const auto found = slices_.find(name);
+  return found != slices_.end() && newer(found->second.version, version);
+}
+
+bool SliceView::is_newer_than(const SliceHead& head) const {
+  return !head.first.empty() && has_newer(head.first, head.first_version);
+}
+
+bool SliceView::is_newer_than(const std::vector<EndpointSlice>& list) const {
+  return std::any_of(list.begin(), list.end(), [this](const EndpointSlice& slice) {
+    return has_newer(slice.name, slice.version);
+  });
 }
 
 bool SliceView::covers(const SliceHead& head, std::string_view seen) const {

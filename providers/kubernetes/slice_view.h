@@ -49,8 +49,12 @@ class SliceView {
   // Whether the list that this is the head of shows nothing that the view lacks, `seen` being the
   // newest version that the view has heard of.
   bool covers(const SliceHead& head, std::string_view seen) const;
+  // Whether the list knows a slice in an older version than the view does.
+  bool is_newer_than(const SliceHead& head) const;
+  bool is_newer_than(const std::vector<EndpointSlice>& list) const;
 
  private:
+  bool has_newer(const std::string& name, std::string_view version) const;
   struct Entry {
     const EndpointSlice* slice;
     const SliceEndpoint* endpoint;

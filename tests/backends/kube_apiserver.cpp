@@ -67,13 +67,12 @@ json to_json(const KubeApiserver::Slice& slice, const std::string& name_space) {
 
 json binding(const std::string& kind, const std::string& name, const std::string& role_kind,
              const std::string& name_space, const std::string& account) {
-  return {{"apiVersion", "rbac.authorization.k8s.io/v1"},
-          {"kind", kind},
-          {"metadata", {{"name", name}}},
-          {"roleRef",
-           {{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", role_kind}, {"name", name}}},
-          {"subjects",
-           {{{"kind", "ServiceAccount"}, {"namespace", name_space}, {"name", account}}}}};
+  return {
+      {"apiVersion", "rbac.authorization.k8s.io/v1"},
+      {"kind", kind},
+      {"metadata", {{"name", name}}},
+      {"roleRef", {{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", role_kind}, {"name", name}}},
+      {"subjects", {{{"kind", "ServiceAccount"}, {"namespace", name_space}, {"name", account}}}}};
 }
 
 }  // namespace
@@ -228,8 +227,7 @@ Outcome<void> KubeApiserver::create_namespace(const std::string& name_space) {
 
 Outcome<void> KubeApiserver::put_slice(const std::string& name_space, const Slice& slice) {
   const std::string body = to_json(slice, name_space).dump();
-  const auto replaced =
-      expect("PUT", slices(name_space) + "/" + slice.name, body, {200, 404});
+  const auto replaced = expect("PUT", slices(name_space) + "/" + slice.name, body, {200, 404});
   if (!replaced || replaced->status == 200) return done(replaced);
   return done(expect("POST", slices(name_space), body, {201}));
 }

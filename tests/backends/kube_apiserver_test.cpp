@@ -72,8 +72,8 @@ TEST_F(KubeApiserverTest, AccountsMayWhatTheirRoleSaysAndTheirTokensEndWithThem)
 
 TEST_F(KubeApiserverTest, ItComesBackWithKeptEmptyAndRestoredState) {
   ASSERT_DONE(server_->etcd().save_state());
-  ASSERT_DONE(server_->put_slice(
-      "team", {.name = "web-1", .service = "web", .endpoints = {{.pod = "a"}}}));
+  ASSERT_DONE(
+      server_->put_slice("team", {.name = "web-1", .service = "web", .endpoints = {{.pod = "a"}}}));
   ASSERT_DONE(server_->restart());
   EXPECT_EQ(count("\"targetRef\""), 1U);
   const auto before = server_->etcd().revision();

@@ -64,8 +64,11 @@ class KubernetesHarness : public BackendHarness {
     d.endpoints = {server_.url()};
     d.auth.token_file = (directory_ / "token").string();
     d.auth.ca_file = server_.ca_file();
-    d.watch_params = {{"service", "web"},    {"namespace", namespace_}, {"labels", "slice"},
-                      {"attest_ms", "200"},  {"page_size", "2"}};
+    d.watch_params = {{"service", "web"},
+                      {"namespace", namespace_},
+                      {"labels", "slice"},
+                      {"attest_ms", "200"},
+                      {"page_size", "2"}};
     return d;
   }
   ProviderContext context() override { return {&clock_, nullptr, ""}; }

@@ -22,7 +22,8 @@ void check(rollcall::SliceView& view) {
     require(ids.insert(node.id.str()).second, "ids differ");
   }
   for (const auto& id : change->removals) require(!ids.contains(id.str()), "what left is gone");
-  for (const auto& node : change->upserts) require(ids.contains(node.id.str()), "what joined is in");
+  for (const auto& node : change->upserts)
+    require(ids.contains(node.id.str()), "what joined is in");
   require(!view.touched(), "what was told is told");
 }
 

@@ -82,10 +82,10 @@ TEST(KubernetesAnswer, ThreeConditionsMakeThreeStatesAndNilHasItsMeaning) {
 }
 
 TEST(KubernetesAnswer, OnlyTheFirstAddressCounts) {
-  const auto page = parse(
-      R"({"metadata":{"name":"s","resourceVersion":"1"},"addressType":"IPv4","endpoints":[)"
-      R"({"addresses":["10.0.0.7","10.0.0.8"],"targetRef":{"kind":"Pod","name":"a"}}],)"
-      R"("ports":[{"port":1}]})");
+  const auto page =
+      parse(R"({"metadata":{"name":"s","resourceVersion":"1"},"addressType":"IPv4","endpoints":[)"
+            R"({"addresses":["10.0.0.7","10.0.0.8"],"targetRef":{"kind":"Pod","name":"a"}}],)"
+            R"("ports":[{"port":1}]})");
   ASSERT_TRUE(page.has_value()) << page.error().message;
   EXPECT_EQ(page->slices[0].endpoints[0].node.host, "10.0.0.7");
 }
@@ -114,8 +114,7 @@ TEST(KubernetesAnswer, ThePortIsTheNamedOneOrTheOnlyOne) {
 
 TEST(KubernetesAnswer, IdsComeFromWhereTheSettingsSay) {
   using Id = KubernetesSettings::Id;
-  const SliceText slice{
-      "s", "1", {{"web-0", "10.0.0.9", "", R"("hostname":"h","nodeName":"n")"}}};
+  const SliceText slice{"s", "1", {{"web-0", "10.0.0.9", "", R"("hostname":"h","nodeName":"n")"}}};
   KubernetesSettings settings = settings_of_web();
   const std::pair<Id, const char*> ids[] = {
       {Id::PodName, "web-0"}, {Id::Address, "10.0.0.9"}, {Id::Hostname, "h"}, {Id::NodeName, "n"}};
@@ -124,10 +123,9 @@ TEST(KubernetesAnswer, IdsComeFromWhereTheSettingsSay) {
     EXPECT_EQ(node_of(slice, settings).id.str(), expected);
   }
   const SliceText bare{"s", "1", {{"", "10.0.0.9", "", ""}}};
-  const std::pair<Id, const char*> missing[] = {
-      {Id::PodName, "s.endpoints[0].targetRef"},
-      {Id::Hostname, "s.endpoints[0].hostname"},
-      {Id::NodeName, "s.endpoints[0].nodeName"}};
+  const std::pair<Id, const char*> missing[] = {{Id::PodName, "s.endpoints[0].targetRef"},
+                                                {Id::Hostname, "s.endpoints[0].hostname"},
+                                                {Id::NodeName, "s.endpoints[0].nodeName"}};
   for (const auto& [id, field] : missing) {
     settings.id = id;
     expect_refused(slice_text(bare), field, settings);
@@ -169,9 +167,9 @@ TEST(KubernetesAnswer, OnlySlicesOfTheWantedAddressType) {
 
 TEST(KubernetesAnswer, AnEmptyListAndAnEmptySliceAreAnswers) {
   for (const char* items : {"[]", "null"}) {
-    const auto page = parse_page(
-        std::string(R"({"metadata":{"resourceVersion":"5"},"items":)") + items + "}",
-        settings_of_web());
+    const auto page =
+        parse_page(std::string(R"({"metadata":{"resourceVersion":"5"},"items":)") + items + "}",
+                   settings_of_web());
     ASSERT_TRUE(page.has_value()) << page.error().message;
     EXPECT_EQ(page->version, "5");
     EXPECT_TRUE(page->slices.empty());
@@ -190,10 +188,10 @@ TEST(KubernetesAnswer, WhatIsWrongIsRefusedAsAWhole) {
       R"({"metadata":{"name":"","resourceVersion":"1"}})",
       R"({"metadata":{"name":"s","resourceVersion":1}})",
       R"({"metadata":{"name":"s","resourceVersion":"1"},"metadata":{}})",
-      slice_text({"s", "1", {{"a", "", "", ""}}}),                       // no host
-      slice_text({"s", "1", {{"a", "10.0.0.1", "\"ready\":1", ""}}}),    // no truth
-      slice_text({"s", "1", {{"a", "10.0.0.1", "", "\"zone\":[]"}}}),    // no text
-      slice_text({"s", "1", {{"a", std::string(300, 'x'), "", ""}}}),    // too long
+      slice_text({"s", "1", {{"a", "", "", ""}}}),                     // no host
+      slice_text({"s", "1", {{"a", "10.0.0.1", "\"ready\":1", ""}}}),  // no truth
+      slice_text({"s", "1", {{"a", "10.0.0.1", "", "\"zone\":[]"}}}),  // no text
+      slice_text({"s", "1", {{"a", std::string(300, 'x'), "", ""}}}),  // too long
       R"({"metadata":{"name":"s","resourceVersion":"1"},"addressType":"IPv4","endpoints":{}})",
       R"({"metadata":{"name":"s","resourceVersion":"1"},"addressType":"IPv4","endpoints":[{}]})",
       R"({"metadata":{"name":"s","resourceVersion":"1"},"addressType":"IPv4",)"
@@ -223,8 +221,7 @@ TEST(KubernetesAnswer, EventsOfAWatch) {
   EXPECT_EQ(added->slice.name, "s");
   EXPECT_EQ(added->slice.version, "12");
   EXPECT_EQ(added->slice.endpoints.size(), 1u);
-  EXPECT_EQ(parse_event(event_text("MODIFIED", slice), settings)->type,
-            WatchEvent::Type::Modified);
+  EXPECT_EQ(parse_event(event_text("MODIFIED", slice), settings)->type, WatchEvent::Type::Modified);
   // Of what is gone only the name matters, whatever else is wrong with it.
   const auto deleted = parse_event(
       event_text("DELETED", R"({"metadata":{"name":"s","resourceVersion":"13"},"endpoints":7})"),
@@ -236,9 +233,10 @@ TEST(KubernetesAnswer, EventsOfAWatch) {
   ASSERT_TRUE(bookmark.has_value()) << bookmark.error().message;
   EXPECT_EQ(bookmark->type, WatchEvent::Type::Bookmark);
   EXPECT_EQ(bookmark->slice.version, "99");
-  for (const char* line : {"", "{", "[]", R"({"type":"ADDED"})", R"({"type":7,"object":{}})",
-                           R"({"type":"RENAMED","object":{}})", R"({"type":"BOOKMARK","object":{}})",
-                           R"({"type":"DELETED","object":{"metadata":{}}})"}) {
+  for (const char* line :
+       {"", "{", "[]", R"({"type":"ADDED"})", R"({"type":7,"object":{}})",
+        R"({"type":"RENAMED","object":{}})", R"({"type":"BOOKMARK","object":{}})",
+        R"({"type":"DELETED","object":{"metadata":{}}})"}) {
     const auto event = parse_event(line, settings);
     ASSERT_FALSE(event.has_value()) << line;
     EXPECT_EQ(event.error().code, ErrorCode::MalformedResponse) << line;

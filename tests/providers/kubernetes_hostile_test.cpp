@@ -64,10 +64,8 @@ class FakeApi {
   void on_watch(Handler h) { set(watch_, std::move(h)); }
   // Lists and heads of this version and these slices.
   void state(const std::string& version, const std::vector<std::string>& slices) {
-    const auto page = [text = http_ok(page_text(version, slices))](Connection& c,
-                                                                    const std::string&) {
-      return c.send(text);
-    };
+    const auto page = [text = http_ok(page_text(version, slices))](
+                          Connection& c, const std::string&) { return c.send(text); };
     on_list(page);
     std::vector<std::string> first(slices.begin(), slices.begin() + (slices.empty() ? 0 : 1));
     on_head([text = http_ok(page_text(version, first, slices.size() > 1 ? "more" : ""))](
@@ -218,8 +216,7 @@ TEST_F(KubernetesHostile, APagedListThatIsAlwaysGoneIsAFailureAndNoPart) {
   // Pages of different moments make no list either.
   std::atomic<int> version{100};
   api_.on_list([&](Connection& c, const std::string&) {
-    return c.send(
-        http_ok(page_text(std::to_string(version++), {slice_of("9", {"a"})}, "next")));
+    return c.send(http_ok(page_text(std::to_string(version++), {slice_of("9", {"a"})}, "next")));
   });
   EXPECT_EQ(failure(stream), ErrorCode::BackendUnavailable);
 }
@@ -398,8 +395,8 @@ TEST_F(KubernetesHostile, AVersionThatFallsIsARollbackAndANewLineage) {
   until(stream, "unchanged");
   api_.state("7", {slice_of("5", {"b"})});  // the watch itself stays open, and silent
   EXPECT_EQ(failure(stream), ErrorCode::IndexRollback);
-  const ProviderEvent fresh = stream.until(
-      [](const ProviderEvent& e) { return !std::holds_alternative<FailedAnswer>(e); });
+  const ProviderEvent fresh =
+      stream.until([](const ProviderEvent& e) { return !std::holds_alternative<FailedAnswer>(e); });
   EXPECT_EQ(to_text(fresh), "snapshot[b]");
   EXPECT_EQ(std::get<SnapshotAnswer>(fresh).lineage, 1u);
   stream.stop();
@@ -408,6 +405,35 @@ TEST_F(KubernetesHostile, AVersionThatFallsIsARollbackAndANewLineage) {
   EXPECT_EQ(failure(next), ErrorCode::IndexRollback);
   const ProviderEvent again = next.next();
   ASSERT_EQ(to_text(again), "snapshot[b]");  // told again, though it looks the same
+  EXPECT_EQ(std::get<SnapshotAnswer>(again).lineage, 2u);
+}
+
+TEST_F(KubernetesHostile, ASliceThatBecomesOlderIsARollback) {
+  api_.state("10", {slice_of("9", {"a"}), slice_of("8", {"b"}, "s2")});
+  StreamReader stream(create()->stream());
+  EXPECT_EQ(to_text(stream.next()), "snapshot[a b]");
+  until(stream, "unchanged");
+  // From here on every new watch is gone at once, and leads to a list.
+  api_.on_watch([](Connection& c, const std::string&) {
+    return c.send(http_status("410 Gone", R"({"reason":"Gone","code":410})"));
+  });
+  const std::string s2 = slice_of("8", {"b"}, "s2");
+  api_.state("11", {slice_of("7", {"c"}), s2});
+  std::atomic<int> turn{0};
+  api_.on_list([&](Connection& c, const std::string&) {
+    const bool first = turn++ == 0;
+    return c.send(http_ok(page_text(
+        first ? "11" : "12", {slice_of("7", {"c"}), first ? s2 : slice_of("6", {"d"}, "s2")})));
+  });
+  EXPECT_EQ(failure(stream), ErrorCode::IndexRollback);  // seen in the small read
+  const ProviderEvent fresh =
+      stream.until([](const ProviderEvent& e) { return !std::holds_alternative<FailedAnswer>(e); });
+  ASSERT_EQ(to_text(fresh), "snapshot[b c]");
+  EXPECT_EQ(std::get<SnapshotAnswer>(fresh).lineage, 1u);
+  EXPECT_EQ(failure(stream), ErrorCode::IndexRollback);  // seen in the list
+  const ProviderEvent again =
+      stream.until([](const ProviderEvent& e) { return !std::holds_alternative<FailedAnswer>(e); });
+  ASSERT_EQ(to_text(again), "snapshot[c d]");
   EXPECT_EQ(std::get<SnapshotAnswer>(again).lineage, 2u);
 }
 

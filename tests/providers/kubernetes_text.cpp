@@ -12,8 +12,8 @@ std::string joined(const std::vector<std::string>& parts) {
 }
 
 std::string endpoint_text(const EndpointText& endpoint) {
-  std::string text = R"({"addresses":[")" + endpoint.address + R"("],"conditions":{)" +
-                     endpoint.conditions + "}";
+  std::string text =
+      R"({"addresses":[")" + endpoint.address + R"("],"conditions":{)" + endpoint.conditions + "}";
   if (!endpoint.pod.empty()) {
     text += R"(,"targetRef":{"kind":"Pod","namespace":"default","name":")" + endpoint.pod + "\"}";
   }
@@ -48,8 +48,9 @@ std::string bookmark_text(const std::string& version) {
 }
 
 std::string error_event_text(int code, const std::string& reason) {
-  return event_text("ERROR", R"({"kind":"Status","status":"Failure","message":"too old","reason":")" +
-                                 reason + R"(","code":)" + std::to_string(code) + "}");
+  return event_text(
+      "ERROR", R"({"kind":"Status","status":"Failure","message":"too old","reason":")" + reason +
+                   R"(","code":)" + std::to_string(code) + "}");
 }
 
 std::string chunk_text(std::string_view text) {

@@ -89,8 +89,8 @@ TEST(SliceView, OfOneTargetTheLiveEndpointCounts) {
   const auto draining = endpoint("a", NodeStatus::Draining, "10.0.0.1");
   const auto ready = endpoint("a", NodeStatus::Ready, "10.0.0.2");
   const auto not_ready = endpoint("a", NodeStatus::NotReady, "10.0.0.3");
-  ASSERT_TRUE(view.assign({slice("s1", "1", {draining}), slice("s2", "2", {ready}),
-                           slice("s3", "3", {not_ready})}));
+  ASSERT_TRUE(view.assign(
+      {slice("s1", "1", {draining}), slice("s2", "2", {ready}), slice("s3", "3", {not_ready})}));
   EXPECT_EQ(text_of(view.take_change()), "+a ");
   EXPECT_EQ(status_of(view, "a"), "READY 10.0.0.2");
   view.remove("s2");
@@ -167,14 +167,19 @@ TEST(SliceView, KnowsWhetherAListShowsMoreThanItHas) {
     return view.covers(head, seen);
   };
   EXPECT_TRUE(covers({"30", "a", "10", true}));
-  EXPECT_FALSE(covers({"30", "a", "11", true}));     // a is newer there
-  EXPECT_FALSE(covers({"30", "0", "5", true}));      // another slice is first there
-  EXPECT_FALSE(covers({"30", "a", "10", false}));    // b is gone there
-  EXPECT_FALSE(covers({"30", "", "", false}));       // all are gone there
-  EXPECT_TRUE(covers({"19", "a", "10", false}));     // the view has seen more than that
-  EXPECT_TRUE(covers({"30", "a", "9", true}, "10")); // and of that slice alone
+  EXPECT_FALSE(covers({"30", "a", "11", true}));      // a is newer there
+  EXPECT_FALSE(covers({"30", "0", "5", true}));       // another slice is first there
+  EXPECT_FALSE(covers({"30", "a", "10", false}));     // b is gone there
+  EXPECT_FALSE(covers({"30", "", "", false}));        // all are gone there
+  EXPECT_TRUE(covers({"19", "a", "10", false}));      // the view has seen more than that
+  EXPECT_TRUE(covers({"30", "a", "9", true}, "10"));  // and of that slice alone
   EXPECT_TRUE(covers({"opaque", "a", "10", true}, "other"));
   EXPECT_FALSE(covers({"opaque", "a", "x", true}, "other"));
+  EXPECT_TRUE(view.is_newer_than(SliceHead{"30", "a", "9", true}));
+  EXPECT_FALSE(view.is_newer_than(SliceHead{"30", "a", "10", true}));
+  EXPECT_FALSE(view.is_newer_than(SliceHead{"30", "", "", false}));
+  EXPECT_TRUE(view.is_newer_than({slice("c", "1", {}), slice("b", "19", {})}));
+  EXPECT_FALSE(view.is_newer_than({slice("c", "1", {}), slice("b", "21", {})}));
   SliceView empty;
   EXPECT_TRUE(empty.covers({"5", "", "", false}, "3"));
   EXPECT_FALSE(empty.covers({"5", "a", "4", false}, "3"));

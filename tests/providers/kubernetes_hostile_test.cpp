@@ -332,8 +332,9 @@ TEST_F(KubernetesHostile, GarbageIsAFailureAndTheViewIsListedAnew) {
       c.linger();
       return false;
     });
-    until(stream, busy);  // began before, perhaps
-    until(stream, busy);  // whatever watch is opened from now on is the hostile one
+    // The event after the next began after this: whatever watch is opened then is the hostile one.
+    EXPECT_TRUE(std::holds_alternative<FailedAnswer>(stream.next()));
+    stream.next();
     api_.state("10", {slice_of("9", {"a"})});
     const ProviderEvent failed = stream.until([&](const ProviderEvent& e) {
       const auto* f = std::get_if<FailedAnswer>(&e);

@@ -83,5 +83,41 @@ TEST_F(KubeApiserverTest, ItComesBackWithKeptEmptyAndRestoredState) {
   EXPECT_EQ(status("administrators-own-test-token"), 200);
 }
 
+TEST_F(KubeApiserverTest, AVersionThatIsGoneIsToldInTwoForms) {
+  for (const char* name : {"web-1", "web-2"}) {
+    ASSERT_DONE(server_->put_slice("team", {.name = name, .service = "web"}));
+  }
+  const std::string slices(kSlices);
+  const auto page = server_->request("GET", slices + "?limit=1");
+  ASSERT_TRUE(page) << page.error();
+  const auto field = [&](const std::string& key) {
+    const auto at = page->body.find("\"" + key + "\":\"");
+    const auto begin = at + key.size() + 4;
+    return at == std::string::npos ? ""
+                                   : page->body.substr(begin, page->body.find('"', begin) - begin);
+  };
+  const std::string version = field("resourceVersion");
+  ASSERT_FALSE(field("continue").empty()) << page->body;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_DONE(server_->put_slice(
+        "team",
+        {.name = "web-1", .service = "web", .endpoints = {{.pod = "p" + std::to_string(i)}}}));
+  }
+  const auto newest = server_->etcd().revision();
+  ASSERT_TRUE(newest) << newest.error();
+  ASSERT_DONE(server_->etcd().compact(*newest));
+  const auto next = server_->request("GET", slices + "?limit=1&continue=" + field("continue"));
+  ASSERT_TRUE(next) << next.error();
+  EXPECT_EQ(next->status, 410) << next->body;
+  EXPECT_NE(next->body.find("\"reason\":\"Expired\""), std::string::npos) << next->body;
+  ASSERT_DONE(server_->restart());  // its cache of events begins anew
+  const auto watch =
+      server_->request("GET", slices + "?watch=true&timeoutSeconds=1&resourceVersion=" + version);
+  ASSERT_TRUE(watch) << watch.error();
+  EXPECT_EQ(watch->status, 200);
+  EXPECT_NE(watch->body.find("\"type\":\"ERROR\""), std::string::npos) << watch->body;
+  EXPECT_NE(watch->body.find("\"code\":410"), std::string::npos) << watch->body;
+}
+
 }  // namespace
 }  // namespace rollcall::test

@@ -3,6 +3,7 @@
 #include <httplib.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -173,7 +174,8 @@ Outcome<void> KubeApiserver::restart_with_new_authority() {
 
 Outcome<KubeAnswer> KubeApiserver::request(const std::string& method, const std::string& path,
                                            const std::string& body,
-                                           std::optional<std::string> token) {
+                                           std::optional<std::string> token,
+                                           const std::string& content_type) {
   httplib::SSLClient client("127.0.0.1", port_);
   client.set_ca_cert_path(ca_file().c_str());
   client.enable_server_certificate_verification(true);
@@ -184,8 +186,7 @@ Outcome<KubeAnswer> KubeApiserver::request(const std::string& method, const std:
   request.method = method;
   request.path = path;
   request.body = body;
-  const bool patch = method == "PATCH";
-  request.set_header("Content-Type", patch ? "application/merge-patch+json" : "application/json");
+  request.set_header("Content-Type", content_type);
   request.set_header("Authorization", "Bearer " + token.value_or(kAdministrator));
   KubeAnswer answer;
   request.content_receiver = [&answer](const char* data, std::size_t size, std::uint64_t,
@@ -219,6 +220,33 @@ Outcome<void> done(const Outcome<T>& outcome) {
 }
 
 }  // namespace
+
+Outcome<void> KubeApiserver::create(const std::string& manifest) {
+  // The value of a key that stands at the beginning of a line, after so many blanks.
+  const auto value = [](const std::string& text, const std::string& key) {
+    const auto at = ("\n" + text).find("\n" + key + ": ");
+    if (at == std::string::npos) return std::string();
+    const auto begin = at + key.size() + 2;
+    return text.substr(begin, text.find('\n', begin) - begin);
+  };
+  for (std::size_t begin = 0; begin < manifest.size();) {
+    const std::size_t end = std::min(manifest.find("\n---\n", begin), manifest.size());
+    const std::string document = manifest.substr(begin, end - begin) + "\n";
+    begin = end + 5;
+    const std::string version = value(document, "apiVersion");
+    std::string path = (version == "v1" ? "/api/" : "/apis/") + version;
+    const std::string name_space = value(document, "  namespace");
+    if (!name_space.empty()) path += "/namespaces/" + name_space;
+    std::string plural = value(document, "kind") + "s";
+    std::transform(plural.begin(), plural.end(), plural.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    path += "/" + plural;
+    const auto answer = request("POST", path, document, std::nullopt, "application/yaml");
+    if (!answer) return done(answer);
+    if (answer->status != 201) return tl::unexpected("POST " + path + ": " + answer->body);
+  }
+  return {};
+}
 
 Outcome<void> KubeApiserver::create_namespace(const std::string& name_space) {
   const json body = {{"metadata", {{"name", name_space}}}};

@@ -81,10 +81,14 @@ class KubeApiserver {
   // all of its tokens.
   Outcome<std::string> token(const std::string& name_space, const std::string& account);
 
-  // One request within 10 s, by default as an administrator. PATCH sends a merge patch.
+  // Creates what a manifest describes, document by document, in order.
+  Outcome<void> create(const std::string& manifest);
+
+  // One request within 10 s, by default as an administrator.
   Outcome<KubeAnswer> request(const std::string& method, const std::string& path,
                               const std::string& body = {},
-                              std::optional<std::string> token = std::nullopt);
+                              std::optional<std::string> token = std::nullopt,
+                              const std::string& content_type = "application/json");
 
  private:
   KubeApiserver() = default;

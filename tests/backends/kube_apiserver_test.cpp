@@ -83,6 +83,22 @@ TEST_F(KubeApiserverTest, ItComesBackWithKeptEmptyAndRestoredState) {
   EXPECT_EQ(status("administrators-own-test-token"), 200);
 }
 
+TEST_F(KubeApiserverTest, TheManifestOfDeployIsAcceptedAndLetsTheSidecarIn) {
+  std::string manifest = read_file(source_dir() / "deploy" / "kubernetes" / "rollcall.yaml");
+  // The fixture has made the namespace.
+  manifest = manifest.substr(manifest.find("\n---\n") + 5);
+  ASSERT_DONE(server_->create(manifest));
+  const auto token = server_->token("team", "rollcall");
+  ASSERT_TRUE(token) << token.error();
+  EXPECT_TRUE(eventually(kSettle, [&] { return status(*token) == 200; }));
+  const auto identity = [&] {
+    return server_->request("GET", "/api/v1/namespaces/kube-system", "", *token)
+        .value_or(KubeAnswer{})
+        .status;
+  };
+  EXPECT_TRUE(eventually(kSettle, [&] { return identity() == 200; }));
+}
+
 TEST_F(KubeApiserverTest, AVersionThatIsGoneIsToldInTwoForms) {
   for (const char* name : {"web-1", "web-2"}) {
     ASSERT_DONE(server_->put_slice("team", {.name = name, .service = "web"}));

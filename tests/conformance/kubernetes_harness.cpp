@@ -1,4 +1,5 @@
 // NEEDS: kubernetes
+// ONE PROCESS
 #include <gtest/gtest.h>
 
 #include <map>

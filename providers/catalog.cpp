@@ -11,6 +11,7 @@
 #include "providers/file/file_provider.h"
 #include "providers/http/http_provider.h"
 #include "providers/in_memory/in_memory_provider.h"
+#include "providers/kubernetes/kubernetes_provider.h"
 #include "providers/local/local_provider.h"
 
 namespace rollcall {
@@ -26,6 +27,7 @@ std::vector<std::unique_ptr<ProviderFactory>> built_in() {
   kinds.push_back(make_dns_factory());
   kinds.push_back(make_local_factory());
   kinds.push_back(make_custom_factory());
+  kinds.push_back(make_kubernetes_factory());
   return kinds;
 }
 

@@ -34,7 +34,8 @@ Result<HttpAnswer> HttpClient::get(const HttpRequest& request, const Secrets* se
 Result<HttpAnswer> HttpClient::attempt(const HttpRequest& request, bool& answer_began) {
   HttpAnswer answer;
   answer.times.read_began = io_.clock.now();
-  if (auto sent = transport_->write(render(request), request.answer_by, io_); !sent) {
+  if (auto sent = transport_->write(render_get(request, endpoint_), request.answer_by, io_);
+      !sent) {
     return tl::unexpected(std::move(sent.error()));
   }
   HttpResponseParser parser;
@@ -63,9 +64,12 @@ Result<HttpAnswer> HttpClient::attempt(const HttpRequest& request, bool& answer_
   return answer;
 }
 
-std::string HttpClient::render(const HttpRequest& request) const {
-  std::string text = "GET " + request.target + " HTTP/1.1\r\nHost: " + endpoint_.authority() +
-                     "\r\nUser-Agent: rollcall\r\nAccept: application/json\r\n";
+std::string render_get(const HttpRequest& request, const Endpoint& endpoint) {
+  std::string text = "GET " + request.target + " HTTP/1.1\r\nHost: " + endpoint.authority() +
+                     "\r\nUser-Agent: rollcall\r\n";
+  const bool accepts = std::any_of(request.headers.begin(), request.headers.end(),
+                                   [](const auto& header) { return header.first == "Accept"; });
+  if (!accepts) text += "Accept: application/json\r\n";
   for (const auto& [name, value] : request.headers) {
     text.append(name).append(": ").append(value).append("\r\n");
   }

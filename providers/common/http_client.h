@@ -55,13 +55,15 @@ class HttpClient {
 
  private:
   Result<HttpAnswer> attempt(const HttpRequest& request, bool& answer_began);
-  std::string render(const HttpRequest& request) const;
 
   Endpoint endpoint_;
   std::string tls_server_name_;
   Io io_;
   std::optional<Transport> transport_;
 };
+
+// The request as it is sent. A header "Accept" of the request takes the place of the default one.
+std::string render_get(const HttpRequest& request, const Endpoint& endpoint);
 
 // `text` as one segment of a path or value of a query (RFC 3986: all but unreserved is %XX).
 std::string percent_encoded(std::string_view text);

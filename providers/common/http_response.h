@@ -41,7 +41,11 @@ class HttpResponseParser {
   Result<void> end_of_stream();
 
   bool started() const { return started_; }  // a byte of an answer has come
+  // Status and headers of the final answer are there; what follows is its body.
+  bool has_head() const { return state_ > State::Headers; }
   bool complete() const { return state_ == State::Complete; }
+  // What of the body has come, taken out: a body that is read piece by piece is bounded by piece.
+  std::string take_body() { return std::exchange(response_.body, {}); }
   // Whether the connection may carry another request; asked when complete.
   bool reusable() const { return reusable_; }
   HttpResponse& response() { return response_; }

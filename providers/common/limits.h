@@ -37,6 +37,7 @@ inline constexpr std::size_t kMaxHttpChunkLine = 256;     // a chunk's size and 
 inline constexpr std::size_t kMaxHttpInformational = 4;   // 1xx answers before the real one
 inline constexpr std::size_t kHttpReadBytes = 64u << 10;  // one read from the socket
 inline constexpr std::size_t kBodyPadding = 128;          // spare room that simdjson reads into
+inline constexpr std::size_t kMaxHttpPieceBytes = 256u << 10;  // of a streamed body held at once
 inline constexpr std::size_t kMaxHttpErrorText = 160;     // of a body quoted in an error
 
 // --- directories that are watched ---

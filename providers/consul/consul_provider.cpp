@@ -4,6 +4,7 @@
 
 #include "core/limits.h"
 #include "providers/common/cancel.h"
+#include "providers/common/endpoint_errors.h"
 #include "providers/consul/consul_answer.h"
 #include "providers/consul/consul_client.h"
 #include "providers/consul/consul_settings.h"

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/codec/canonical.h"
+#include "providers/common/endpoint_errors.h"
 #include "providers/consul/consul_answer.h"
 #include "providers/consul/limits.h"
 

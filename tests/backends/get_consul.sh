@@ -9,56 +9,18 @@
 # Needs curl and unzip when there is no fitting Go; never root.
 set -euo pipefail
 
+program=get_consul
 consul_version=1.22.5
 go_needed=1.25.7 # what this Consul's go.mod asks for
-go_version=1.25.14
-declare -A go_sha256=( # of the toolchain's zip at the module proxy, compared once with Go's checksum database
-  [amd64]=1bb543a7745d4c6e045a1bfdb4c4d5a0b05b71ee8b8ff72c0a351598b26991a4
-  [arm64]=eee0803776a2a3d42f0620d7b0156277350debb5d39c99a9b61c8b12108fd92c
-)
 oldest_usable=1.13.0 # X-Consul-Results-Filtered-By-ACLs and the ACL rules that the tests rely on
 build_seconds=1200
-proxy=${GOPROXY:-https://proxy.golang.org}
-proxy=${proxy%%[,|]*}
-
-cache=${ROLLCALL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rollcall}
-say() { printf 'get_consul: %s\n' "$*" >&2; }
-
-at_least() { # at_least HAVE WANTED
-  [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
-}
+# shellcheck source=tests/backends/go_build.sh
+. "$(dirname "${BASH_SOURCE[0]}")/go_build.sh"
 
 usable() { # usable BINARY: it runs, and is new enough
   local version
   version=$(timeout 20 "$1" version 2> /dev/null | sed -n 's/^Consul v\([0-9.]*\).*/\1/p')
   [ -n "$version" ] && at_least "$version" "$oldest_usable"
-}
-
-# A Go that can build this Consul: the one on the PATH, or the toolchain that the module proxy serves.
-find_go() { # find_go WORK_DIR
-  local have arch zip
-  if have=$(go env GOVERSION 2> /dev/null) && at_least "${have#go}" "$go_needed"; then
-    command -v go
-    return
-  fi
-  case $(uname -m) in
-    x86_64) arch=amd64 ;;
-    aarch64) arch=arm64 ;;
-    *) say "no Go toolchain is known for $(uname -m)"; return 1 ;;
-  esac
-  case $proxy in
-    http*) ;;
-    *) say "GOPROXY '$proxy' is no address to get a Go toolchain from"; return 1 ;;
-  esac
-  say "getting Go $go_version from the module proxy (${have:-no go} is not enough)"
-  zip=$1/go.zip
-  curl --fail --silent --show-error --location --retry 3 --max-time 300 --output "$zip" \
-    "$proxy/golang.org/toolchain/@v/v0.0.1-go$go_version.linux-$arch.zip" || return 1
-  echo "${go_sha256[$arch]}  $zip" | sha256sum --check --quiet >&2 || return 1
-  unzip -q "$zip" -d "$1" || return 1
-  rm "$zip"
-  chmod -R u+x "$1/golang.org/toolchain@v0.0.1-go$go_version.linux-$arch/"{bin,pkg/tool}
-  echo "$1/golang.org/toolchain@v0.0.1-go$go_version.linux-$arch/bin/go"
 }
 
 build() { # build TARGET
@@ -78,16 +40,7 @@ require github.com/hashicorp/consul v$consul_version
 MOD
   # An import of one package is what lets -mod=mod settle the requirements of all.
   printf 'package tools\n\nimport _ "github.com/hashicorp/consul/command"\n' > "$work/module/tools.go"
-  (
-    cd "$work/module"
-    # Nothing of the caller's Go settings but the proxy; module and build caches of its own, because they are 4 GB.
-    exec env GOPATH="$work/gopath" GOMODCACHE="$work/gopath/pkg/mod" GOCACHE="$work/gocache" GOENV=off GOWORK=off \
-      GOTOOLCHAIN=local GOFLAGS='-mod=mod -modcacherw' CGO_ENABLED=0 \
-      timeout "$build_seconds" "$go" build -trimpath -ldflags '-s -w' -o "$work/consul" github.com/hashicorp/consul
-  ) > "$work/log" 2>&1 || {
-    tail -n 20 "$work/log" >&2
-    return 1
-  }
+  go_build "$go" "$work" "$build_seconds" '-s -w' github.com/hashicorp/consul "$work/consul" || return 1
   usable "$work/consul" || return 1
   mkdir -p "$(dirname "$target")"
   mv "$work/consul" "$target"

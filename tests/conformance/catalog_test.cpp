@@ -19,7 +19,7 @@ TEST(Catalog, ListsTheBuiltInKindsInOrder) {
     EXPECT_EQ(catalog->find(factory->info().kind), factory);
   }
   EXPECT_THAT(kinds, ::testing::ElementsAre("consul", "custom", "dns", "etcd", "file", "http",
-                                            "in-memory", "local"));
+                                            "in-memory", "kubernetes", "local"));
   EXPECT_EQ(catalog->find("zookeeper"), nullptr);
   EXPECT_EQ(catalog->find(""), nullptr);
 }

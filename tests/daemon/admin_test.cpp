@@ -231,7 +231,7 @@ TEST_F(Admin, KindsAreDescribed) {
     EXPECT_FALSE(k.summary().empty());
   }
   EXPECT_EQ(names, (std::vector<std::string>{"consul", "custom", "dns", "etcd", "file", "http",
-                                             "in-memory", "local"}));
+                                             "in-memory", "kubernetes", "local"}));
 }
 
 TEST_F(Admin, ACallThatComesTooLateIsATimeout) {

@@ -384,6 +384,11 @@ TEST_F(HostilePlugin, ItDiesWithARollcallThatIsKilled) {
   }
   owner->kill();
   EXPECT_TRUE(comes_to([&] { return running_with(command); }, 0)) << command;
+  // Nobody was left to remove its directory.
+  const auto at = command.find("/tmp/rollcall-plugin-");
+  ASSERT_NE(at, std::string::npos) << command;
+  std::filesystem::remove_all(
+      std::filesystem::path(command.substr(at, command.find(' ', at) - at)).parent_path());
 }
 
 TEST_F(HostilePlugin, NoThreadNoDescriptorAndNoProcessIsLeftAfterManyCrashes) {

@@ -75,7 +75,8 @@ class Inventory:
                 self.command, stdin=subprocess.DEVNULL, capture_output=True,
                 timeout=self.timeout_s, check=False)
         except subprocess.TimeoutExpired as error:
-            raise Failed("TIMEOUT", f"{self.command[0]}: no end after {self.timeout_s} s") from error
+            raise Failed("TIMEOUT",
+                         f"{self.command[0]}: no end after {self.timeout_s} s") from error
         except OSError as error:
             raise Failed("BACKEND_UNAVAILABLE", str(error)) from error
         if done.returncode != 0:

@@ -88,9 +88,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
       ->type_name("ADDR")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option(
-         "--http-listen", line.http_listen,
-         "loopback address of /metrics, /livez, /readyz, /v1/topology; port 0: any free one")
+  app.add_option("--http-listen", line.http_listen,
+                 "loopback address of /metrics, /livez, /readyz, /v1/topology, /v1/http_sd; port "
+                 "0: any free one")
       ->type_name("HOST:PORT")
       ->expected(1);
   app.add_option("--log-level", line.log_level, "debug, info, warning or error")

@@ -207,9 +207,10 @@ Setting unix_mode() {
 }
 
 Setting http_listen() {
-  const Row row{"http.listen", Reload::No,
-                "Where /metrics, /livez, /readyz and /v1/topology are served. Loopback only.",
-                "--http-listen"};
+  const Row row{
+      "http.listen", Reload::No,
+      "Where /metrics, /livez, /readyz, /v1/topology and /v1/http_sd are served. Loopback only.",
+      "--http-listen"};
   return make(
       row, "HOST:PORT of loopback, or off",
       [](const SettingInput& input, Config& config) {

@@ -10,6 +10,10 @@ std::string address_of(const ClusterNode& node) {
   return node.host + ' ' + std::to_string(node.port);  // a host holds no blank
 }
 
+// Whether the address says which node it is: without a port ("localhost", of a process that has
+// only a Unix socket) it does not.
+bool has_address(const ClusterNode& node) { return node.port != 0; }
+
 }  // namespace
 
 const MemberMap& MergedView::update(std::vector<Contribution> ranked, MergeIdentity identity) {
@@ -72,13 +76,13 @@ void MergedView::apply(std::size_t rank, const MemberMap& before) {
 }
 
 void MergedView::list(std::size_t rank, const Member& member) {
-  if (identity_ != MergeIdentity::Address) return;
+  if (identity_ != MergeIdentity::Address || !has_address(*member.node)) return;
   addresses_[address_of(*member.node)].push_back({rank, member.id()});
 }
 
 void MergedView::unlist(std::size_t rank, const Member& member, std::vector<NodeId>& affected) {
   affect(member, affected);
-  if (identity_ != MergeIdentity::Address) return;
+  if (identity_ != MergeIdentity::Address || !has_address(*member.node)) return;
   const auto at = addresses_.find(address_of(*member.node));
   if (at == addresses_.end()) return;
   std::erase(at->second, Listing{rank, member.id()});
@@ -88,7 +92,7 @@ void MergedView::unlist(std::size_t rank, const Member& member, std::vector<Node
 // The member itself, and whoever is at its address: it may be hidden now, or hidden no longer.
 void MergedView::affect(const Member& member, std::vector<NodeId>& affected) const {
   affected.push_back(member.id());
-  if (identity_ != MergeIdentity::Address) return;
+  if (identity_ != MergeIdentity::Address || !has_address(*member.node)) return;
   const auto at = addresses_.find(address_of(*member.node));
   if (at == addresses_.end()) return;
   for (const Listing& listing : at->second) affected.push_back(listing.id);
@@ -98,7 +102,8 @@ const Member* MergedView::choose(const NodeId& id) const {
   for (std::size_t rank = 0; rank < ranked_.size(); ++rank) {
     const Member* member = ranked_[rank].view.find(id);
     if (member == nullptr) continue;
-    if (identity_ != MergeIdentity::Address || rank == 0) return member;
+    const bool by_address = identity_ == MergeIdentity::Address && has_address(*member->node);
+    if (!by_address || rank == 0) return member;
     const auto at = addresses_.find(address_of(*member->node));
     const bool hidden = at != addresses_.end() &&
                         std::any_of(at->second.begin(), at->second.end(),

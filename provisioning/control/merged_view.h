@@ -3,8 +3,9 @@
 // Providers are ranked. Whoever is listed by a higher-ranking one is taken from it, and what a
 // lower- ranking one says of the same node is ignored. Which is "the same node" is a stated rule:
 //   MergeIdentity::Id       the same id
-//   MergeIdentity::Address  the same id, or the same host and port: the higher-ranking one's id
-//   counts
+//   MergeIdentity::Address  the same id, or the same host and port (not 0): the higher-ranking
+//   one's
+//                           id counts
 // A provider's own list is never thinned out: two of its members with one address stay two.
 // Whether a member of a higher-ranking provider is itself ignored does not matter to the rule: it
 // is decided by what is listed, so that it can be told at three in the morning by looking at two

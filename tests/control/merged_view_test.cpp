@@ -16,11 +16,11 @@
 namespace rollcall {
 namespace {
 
-Member member(const std::string& id, const std::string& host) {
+Member member(const std::string& id, const std::string& host, std::uint16_t port = 1) {
   ClusterNode node;
   node.id = NodeId(id);
   node.host = host;
-  node.port = 1;
+  node.port = port;
   return make_member(std::make_shared<const ClusterNode>(std::move(node)), false);
 }
 
@@ -29,8 +29,8 @@ using Ranked = std::vector<MergedView::Contribution>;
 bool hidden_by(const Ranked& ranked, std::size_t rank, const Member& it, MergeIdentity identity) {
   for (std::size_t above = 0; above < rank; ++above) {
     for (const Member& other : ranked[above].view.to_vector()) {
-      const bool same_address =
-          other.node->host == it.node->host && other.node->port == it.node->port;
+      const bool same_address = other.node->host == it.node->host &&
+                                other.node->port == it.node->port && it.node->port != 0;
       if (other.id() == it.id()) return true;
       if (identity == MergeIdentity::Address && same_address) return true;
     }
@@ -70,7 +70,8 @@ TEST_P(Merged, IsTheRuleOfItsHeaderAfterEveryChange) {
       const std::string id = "n" + std::to_string(below(6));
       const std::size_t what = below(10);
       if (what < 6) {
-        view = view.with(member(id, "h" + std::to_string(below(5))));
+        const auto port = static_cast<std::uint16_t>(below(2));
+        view = view.with(member(id, "h" + std::to_string(below(3)), port));
       } else if (what < 9) {
         view = view.without(NodeId(id));
       } else {

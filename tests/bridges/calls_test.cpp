@@ -70,6 +70,7 @@ TEST(Calls, R3_1_ASnapshotThatWaitsForPlacement) {
   v1::AcknowledgeResponse response;
   EXPECT_TRUE(placement->Acknowledge(&context, acknowledge, &response).ok());
   EXPECT_EQ(waiting.get(), seq(5).value());
+  until([&] { return server.hub.stats().subscribers == 1; });  // the first one is gone there too
 
   server.publish(1);
   auto late = std::async(std::launch::async, [&] {

@@ -104,6 +104,8 @@ TEST_F(RealSidecarTest, ALargeTopologyComesInChunksAndIsProved) {
   const auto subscriber = subscribe(options(), listener_);
   ASSERT_TRUE(converges(*subscriber));
   EXPECT_EQ(subscriber->view().members.size(), 12'000u);
+  // The view is there before its listener is told of it.
+  ASSERT_TRUE(eventually(kHungProgram, [&] { return !listener_.heard().topologies.empty(); }));
   const Heard heard = listener_.heard();
   EXPECT_GE(count(heard, "snapshot"), 3);
   EXPECT_EQ(heard.topologies.size(), 1u);

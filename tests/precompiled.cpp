@@ -1,1 +1,0 @@
-// Nothing of its own: the target that holds precompiled headers needs a source.

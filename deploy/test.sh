@@ -14,7 +14,7 @@ set -euo pipefail
 exec < /dev/null
 
 readonly untested=3
-test_seconds=${ROLLCALL_TEST_SECONDS:-900} # all tests together
+test_seconds=${ROLLCALL_TEST_SECONDS:-1200} # all tests together
 
 install_packages "${build_packages[@]}" "${test_packages[@]}"
 

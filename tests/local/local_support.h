@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,7 +22,7 @@ namespace rollcall::test {
 class FaultyFiles : public FileSystem {
  public:
   void fail(FileCall call) { failing_ = call; }
-  void stop_failing() { failing_.reset(); }
+  void stop_failing() { failing_ = std::nullopt; }
 
   Result<std::string> read(const std::string& path, std::size_t max_bytes) override;
   Result<void> write_synced(const std::string& path, std::string_view data) override;
@@ -36,7 +37,7 @@ class FaultyFiles : public FileSystem {
  private:
   Result<void> fate(FileCall call) const;
   PosixFileSystem real_;
-  std::optional<FileCall> failing_;
+  std::atomic<std::optional<FileCall>> failing_{std::nullopt};  // read by a stream's thread
 };
 
 Registration registration(const std::string& id);

@@ -8,7 +8,7 @@
 namespace rollcall::test {
 
 Result<void> FaultyFiles::fate(FileCall call) const {
-  if (failing_.load() != call) return {};
+  if (failing_.load() != static_cast<int>(call)) return {};
   return rollcall::fail(ErrorCode::StoreIo, "made to fail: " + std::string(to_string(call)));
 }
 

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +20,8 @@ namespace rollcall::test {
 // The real file system; the calls of one kind fail until told otherwise.
 class FaultyFiles : public FileSystem {
  public:
-  void fail(FileCall call) { failing_ = call; }
-  void stop_failing() { failing_ = std::nullopt; }
+  void fail(FileCall call) { failing_ = static_cast<int>(call); }
+  void stop_failing() { failing_ = kNone; }
 
   Result<std::string> read(const std::string& path, std::size_t max_bytes) override;
   Result<void> write_synced(const std::string& path, std::string_view data) override;
@@ -37,7 +36,8 @@ class FaultyFiles : public FileSystem {
  private:
   Result<void> fate(FileCall call) const;
   PosixFileSystem real_;
-  std::atomic<std::optional<FileCall>> failing_{std::nullopt};  // read by a stream's thread
+  static constexpr int kNone = -1;
+  std::atomic<int> failing_{kNone};  // a FileCall or kNone; read by a stream's thread
 };
 
 Registration registration(const std::string& id);

@@ -19,6 +19,9 @@ constexpr std::string_view kUnix = "unix:";
 // What gRPC itself waits between two attempts to connect; the Subscriber has a backoff of its own.
 constexpr int kReconnectMs = 100;
 constexpr int kReconnectMaxMs = 2'000;
+// How long one attempt may take, which is what gRPC's "min reconnect backoff" means (grpc issues
+// 12830, 33423): a handshake on a busy machine or over a long way must not be cut off.
+constexpr int kConnectMs = 5'000;
 
 tl::unexpected<ProvisioningError> bad_address(const std::string& address, std::string expected) {
   return fail(ErrorCode::InvalidConfig, "the server's address can't be used",
@@ -96,7 +99,7 @@ Result<Channel> Channel::open(const ChannelOptions& options) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
   // Two channels of one process fail apart from one another.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

@@ -292,17 +292,26 @@ Outcome<EtcdServer::Revision> EtcdServer::put(std::string_view key, std::string_
   return written("/v3/kv/put", body.dump());
 }
 
+Outcome<EtcdServer::Revision> EtcdServer::change(
+    const std::vector<std::pair<std::string, std::string>>& puts,
+    const std::vector<std::string>& removals) {
+  json operations = json::array();
+  for (const auto& [key, value] : puts) {
+    operations.push_back({{"request_put", {{"key", base64(key)}, {"value", base64(value)}}}});
+  }
+  for (const std::string& key : removals) {
+    operations.push_back({{"request_delete_range", {{"key", base64(key)}}}});
+  }
+  return written("/v3/kv/txn", json{{"success", std::move(operations)}}.dump());
+}
+
 Outcome<EtcdServer::Revision> EtcdServer::put_many(
     const std::vector<std::pair<std::string, std::string>>& entries) {
   Outcome<Revision> last = 0;
-  for (std::size_t i = 0; i < entries.size() && last;) {
-    json operations = json::array();
-    for (; i < entries.size() && operations.size() < kTransactionKeys; ++i) {
-      operations.push_back(
-          {{"request_put",
-            {{"key", base64(entries[i].first)}, {"value", base64(entries[i].second)}}}});
-    }
-    last = written("/v3/kv/txn", json{{"success", std::move(operations)}}.dump());
+  for (std::size_t i = 0; i < entries.size() && last; i += kTransactionKeys) {
+    const auto from = entries.begin() + static_cast<std::ptrdiff_t>(i);
+    const std::size_t count = std::min(kTransactionKeys, entries.size() - i);
+    last = change({from, from + static_cast<std::ptrdiff_t>(count)}, {});
   }
   return last;
 }

@@ -71,6 +71,9 @@ class EtcdServer {
   Outcome<Revision> put(std::string_view key, std::string_view value, Lease lease = 0);
   // In transactions of at most 100 keys: fast, but not one step.
   Outcome<Revision> put_many(const std::vector<std::pair<std::string, std::string>>& entries);
+  // In one transaction, of at most 100 keys.
+  Outcome<Revision> change(const std::vector<std::pair<std::string, std::string>>& puts,
+                           const std::vector<std::string>& removals);
   Outcome<Revision> remove(std::string_view key);
   Outcome<Revision> remove_prefix(std::string_view prefix);
   Outcome<std::optional<std::string>> get(std::string_view key);

@@ -1,5 +1,7 @@
 #include "tests/backends/kube_apiserver.h"
 
+#include <signal.h>
+
 #include <httplib.h>
 
 #include <algorithm>
@@ -79,6 +81,7 @@ json binding(const std::string& kind, const std::string& name, const std::string
 }  // namespace
 
 Outcome<std::unique_ptr<KubeApiserver>> KubeApiserver::start() {
+  ::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to a server that was killed without MSG_NOSIGNAL
   const auto binary =
       find_server("ROLLCALL_KUBE_APISERVER", "kube-apiserver", "kube-apiserver-*/kube-apiserver");
   if (!binary) return tl::unexpected(binary.error());

@@ -186,14 +186,23 @@ class HttpServer::Impl {
     if (!state || !state->has_topology)
       return answer_error(res, 503, ErrorCode::NoSnapshot,
                           "no provider has confirmed a topology yet");
-    const std::string etag = topology_etag(*state);
-    res.set_header("ETag", etag);
-    res.set_header("Cache-Control", "no-cache");
-    if (req.get_header_value("If-None-Match") == etag) {
-      res.status = 304;
-      return;
+    std::optional<std::vector<ProviderListing>> listings;
+    if (req.get_param_value("provenance") == "true") {
+      auto now = sources_.listings();
+      if (!now) return answer_error(res, now.error());
+      listings = std::move(*now);
+      res.set_header("Cache-Control", "no-store");  // who lists a member changes without an event
+    } else {
+      const std::string etag = topology_etag(*state);
+      res.set_header("ETag", etag);
+      res.set_header("Cache-Control", "no-cache");
+      if (req.get_header_value("If-None-Match") == etag) {
+        res.status = 304;
+        return;
+      }
     }
-    auto document = std::make_shared<TopologyJson>(state, sources_.clock->now());
+    auto document =
+        std::make_shared<TopologyJson>(state, sources_.clock->now(), std::move(listings));
     if (document->members() <= kStreamAbove) {
       std::string body;
       for (std::string part; !(part = document->next(kPieceBytes)).empty();) body += part;

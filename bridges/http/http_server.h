@@ -2,15 +2,17 @@
 // README.md beside this).
 //
 // Threads: one that accepts and kHttpThreads workers, all its own. start() and stop() from the
-// owner's. Reading the topology takes no lock of the writer; metrics and liveness ask the service
-// thread and wait for its answer, bounded.
+// owner's. Reading the topology takes no lock of the writer; metrics, liveness and provenance ask
+// the service thread and wait for its answer, bounded.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "bridges/http/topology_json.h"
 #include "core/error.h"
 #include "core/time.h"
 #include "provisioning/hub/watch_hub.h"
@@ -34,6 +36,8 @@ class HttpServer {
     const WatchHub* hub = nullptr;
     std::function<Result<std::string>()> metrics;  // the exposition
     std::function<Result<void>()> alive;           // whether the service thread answers
+    // What each provider lists now, in order of priority.
+    std::function<Result<std::vector<ProviderListing>>()> listings;
   };
 
   // Listens when it returns. INVALID_CONFIG (not loopback), BACKEND_UNAVAILABLE (the port is

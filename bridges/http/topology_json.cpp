@@ -16,18 +16,30 @@ std::string text_of(JsonWriter writer) {
   return text ? std::move(*text) : std::string("null");
 }
 
-std::string member_json(const Member& member) {
+}  // namespace
+
+TopologyJson::TopologyJson(std::shared_ptr<const TopologySnapshot> snapshot, MonoTime now,
+                           std::optional<std::vector<ProviderListing>> listings)
+    : snapshot_(std::move(snapshot)),
+      now_(now),
+      listings_(std::move(listings)),
+      members_(snapshot_->members.to_vector()) {}
+
+std::string TopologyJson::member_json(const Member& member) const {
   JsonWriter w;
   w.begin_object();
   write_node_fields(*member.node, w);
-  w.field("blocked", member.blocked).end_object();
+  w.field("blocked", member.blocked);
+  if (listings_) {
+    w.key("providers").begin_array();
+    for (const ProviderListing& listing : *listings_) {
+      if (listing.members.find(member.id()) != nullptr) w.string(listing.id.str());
+    }
+    w.end_array();
+  }
+  w.end_object();
   return text_of(std::move(w));
 }
-
-}  // namespace
-
-TopologyJson::TopologyJson(std::shared_ptr<const TopologySnapshot> snapshot, MonoTime now)
-    : snapshot_(std::move(snapshot)), now_(now), members_(snapshot_->members.to_vector()) {}
 
 std::string TopologyJson::head() const {
   using Seconds = std::chrono::duration<double>;

@@ -191,6 +191,21 @@ Result<std::string> ControlPlane::metrics_text() {
   return metrics_.expose(make_sample(sources));
 }
 
+Result<std::vector<ProviderListing>> ControlPlane::listings() {
+  const auto status = service_->status(kLiveAnswer);
+  if (!status) return tl::unexpected(status.error());
+  std::vector<const ProviderStatus*> ranked;
+  for (const ProviderStatus& provider : status->providers) ranked.push_back(&provider);
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto* a, const auto* b) {
+    return a->spec.descriptor.priority > b->spec.descriptor.priority;
+  });
+  std::vector<ProviderListing> listings;
+  for (const ProviderStatus* provider : ranked) {
+    listings.push_back({provider->spec.descriptor.id, provider->view});
+  }
+  return listings;
+}
+
 Result<void> ControlPlane::alive() {
   if (service_->settle(kLiveAnswer)) return {};
   return fail(ErrorCode::Timeout, "the service thread does not answer");

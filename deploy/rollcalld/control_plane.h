@@ -11,8 +11,10 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "bridges/codec/event_codec.h"
+#include "bridges/http/topology_json.h"
 #include "core/error.h"
 #include "core/provider.h"
 #include "core/provider_store.h"
@@ -53,6 +55,8 @@ class ControlPlane {
   // The exposition for /metrics.
   Result<std::string> metrics_text();
   Result<void> alive();
+  // What each provider lists now, in order of priority.
+  Result<std::vector<ProviderListing>> listings();
 
   const Config& config() const { return config_; }  // of the start, but for what a reload changed
   const Clock& clock() const { return clock_; }

@@ -155,6 +155,7 @@ Result<void> Daemon::listen_http() {
   sources.hub = &plane_->hub();
   sources.metrics = [this] { return plane_->metrics_text(); };
   sources.alive = [this] { return plane_->alive(); };
+  sources.listings = [this] { return plane_->listings(); };
   auto http = HttpServer::start({plane_->config().http.host, plane_->config().http.port},
                                 std::move(sources));
   if (!http) return tl::unexpected(std::move(http.error()));

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <nlohmann/json.hpp>
+
 #include "tests/daemon/recording_consumer.h"
 
 namespace rollcall::test {
@@ -65,6 +68,26 @@ TEST_F(Merge, TheUnionIsServedAndEachMemberSaysWhereItComesFrom) {
   const auto nobody = daemon_.admin().get_member(NodeId("z"));
   ASSERT_FALSE(nobody);
   EXPECT_EQ(nobody.error().code, ErrorCode::NotFound);
+}
+
+TEST_F(Merge, TheTopologyAsJsonSaysWhoListsAMember) {
+  ASSERT_TRUE(daemon_.admin().join_member(member("a", 7001), ProviderId("memory")));
+  ASSERT_TRUE(daemon_.admin().join_member(member("c", 7003), ProviderId("memory")));
+  ASSERT_TRUE(serves("a b c")) << ids();
+  const HttpReply reply = daemon_.get("/v1/topology?provenance=true");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.etag, "");
+  std::map<std::string, std::vector<std::string>> providers;
+  const auto document = nlohmann::json::parse(reply.body);
+  for (const auto& m : document["members"]) {
+    providers[m["id"]] = m["providers"].get<std::vector<std::string>>();
+  }
+  using Providers = std::map<std::string, std::vector<std::string>>;
+  EXPECT_EQ(providers, (Providers{{"a", {"memory", "list"}}, {"b", {"list"}}, {"c", {"memory"}}}));
+  // Without being asked for it, the document is what its ETag stands for.
+  const HttpReply plain = daemon_.get("/v1/topology");
+  EXPECT_EQ(plain.body.find("providers"), std::string::npos);
+  EXPECT_NE(plain.etag, "");
 }
 
 TEST_F(Merge, AMemberGoesOnlyWhenNobodyListsItAnyMore) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "deploy/rollcall-conformance/author_checks.h"
 #include "deploy/rollcall-conformance/check_support.h"
 #include "providers/common/cancel.h"
 #include "providers/custom/limits.h"
@@ -309,6 +310,9 @@ const std::vector<Check>& all_checks() {
       {"answer.empty", "no members is an answer", empty_is_an_answer},
       {"answer.failure", "a backend that can't be reached is a failure, never an empty answer",
        failure_is_no_emptiness},
+      {"watch.tells", "a change of the backend is told", changes_are_told},
+      {"auth.rotates", "another token in the token file is taken up without a restart",
+       rotated_token_is_used},
       {"process.restart", "ends by SIGTERM and comes back", restarts},
   };
   return checks;

@@ -110,6 +110,14 @@ int main(int argc, char** argv) {
                                 "one with which its backend can't be reached");
   app.add_option("--env", options.env, "variables for the command, a JSON object");
   app.add_option("--token-file", options.token_file, "absolute path, handed over");
+  app.add_option("--change-command", options.change_command,
+                 "a shell command that changes the members");
+  app.add_option("--rotate-command", options.rotate_command,
+                 "a shell command that writes another token into --token-file and makes the old "
+                 "one invalid");
+  app.add_option("--rotate-seconds", options.rotate_seconds, "how soon it has to be used")
+      ->check(CLI::Range(1, 600))
+      ->capture_default_str();
   app.add_option("--attest-ms", options.attest_ms, "the attest interval to ask for")
       ->check(CLI::Range(50L, 600'000L))
       ->capture_default_str();

@@ -35,6 +35,10 @@ struct TargetOptions {
   std::optional<std::string> broken_config;  // one with which its backend can't be reached
   std::string env = "{}";
   std::string token_file;
+  std::string change_command;  // changes the members; empty: none
+  std::string rotate_command;  // another token into token_file, and the old one made invalid
+  // How long that may take: files are read again every 60 s, and one round more.
+  int rotate_seconds = 75;
   long attest_ms = 1000;
   int streams = 20;  // of the test that looks for what is left behind
 };

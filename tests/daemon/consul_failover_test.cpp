@@ -133,6 +133,25 @@ TEST_F(ConsulFailover, R2_5_ABadTokenIsAFailureOfAuthentication) {
   expect_way_back();
 }
 
+TEST_F(ConsulFailover, R2_5_ARotatedTokenIsTakenUpWithoutARestart) {
+  ConsulAgent::Options options;
+  options.acl = true;
+  run(options);
+  constexpr char kRules[] =
+      "service_prefix \"\" { policy = \"read\" }\nnode_prefix \"\" { policy = \"read\" }";
+  const auto old = agent_->create_token(kRules);
+  ASSERT_TRUE(old) << old.error();
+  const std::string token_file = (daemon_.directory() / "token").string();
+  write_file(token_file, *old);
+  serve(token_file);
+  const auto next = agent_->create_token(kRules);
+  ASSERT_TRUE(next) << next.error();
+  ASSERT_DONE(agent_->revoke_token(*old));
+  expect_failover(v1::FAILOVER_REASON_HEALTH_DEGRADED, {"AUTH_FAILED"});
+  replace_file(token_file, *next);
+  expect_way_back();
+}
+
 TEST_F(ConsulFailover, R2_5_ATokenThatFiltersEverythingIsNotAnEmptyCluster) {
   ConsulAgent::Options options;
   options.acl = true;

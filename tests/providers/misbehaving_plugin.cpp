@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -123,6 +124,7 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
 
   grpc::Status Watch(grpc::ServerContext* context, const v1::PluginWatchRequest*,
                      Writer* writer) override {
+    if (mode_ == "token" || mode_ == "token-once") return with_token(*context, *writer);
     const auto mode = modes().find(mode_);
     if (mode != modes().end()) return mode->second(*context, *writer);
     writer->Write(snapshot_of(mode_ == "echo-token-file" ? token_file_ : "a"));
@@ -142,6 +144,27 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
     return grpc::Status::OK;
   }
 
+  // A backend that takes the token in the file $ACCEPTED_TOKEN. token-once: ours is read once.
+  grpc::Status with_token(grpc::ServerContext& context, Writer& writer) {
+    if (token_.empty() || mode_ == "token") token_ = content_of(token_file_);
+    const char* accepted = std::getenv("ACCEPTED_TOKEN");
+    if (accepted != nullptr && content_of(accepted) == token_) {
+      writer.Write(snapshot_of("a"));
+      return attest(context, writer);
+    }
+    v1::PluginEvent refused;
+    refused.mutable_failed()->set_code("AUTH_FAILED");
+    refused.mutable_failed()->set_detail("the token is not taken");
+    writer.Write(refused);
+    return grpc::Status::OK;
+  }
+  static std::string content_of(const std::string& path) {
+    std::ifstream file(path);
+    std::string word;
+    file >> word;
+    return word;
+  }
+
   // Sends these and listens until the call is over.
   static Mode sends(std::vector<v1::PluginEvent> events) {
     return [events = std::move(events)](grpc::ServerContext& context, Writer& writer) {
@@ -159,6 +182,7 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
 
   const std::string mode_;
   std::string token_file_;
+  std::string token_;  // of with_token(): one watch at a time
 };
 
 // Members are written by another thread: time for them to arrive before the process is no more.

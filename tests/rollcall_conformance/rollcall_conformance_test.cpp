@@ -56,13 +56,15 @@ TEST(RollcallConformance, TheExampleInCppPassesEveryCheck) {
   std::filesystem::create_directories(directory / "members");
   std::filesystem::create_directories(directory / "nobody");
   write_file(directory / "members" / "a.json", R"({"id":"a","host":"10.0.0.1"})");
-  const Finished finished =
-      conformance({"--config", json_of("directory", (directory / "members").string()),
-                   "--empty-config", json_of("directory", (directory / "nobody").string()),
-                   "--broken-config", json_of("directory", "/no/such/directory"), "--",
-                   (bin_dir() / "rollcall-plugin-directory").string()});
+  write_file(directory / "b.json", R"({"id":"b","host":"10.0.0.2"})");
+  const Finished finished = conformance(
+      {"--config", json_of("directory", (directory / "members").string()), "--empty-config",
+       json_of("directory", (directory / "nobody").string()), "--broken-config",
+       json_of("directory", "/no/such/directory"), "--change-command",
+       "cp '" + (directory / "b.json").string() + "' '" + (directory / "members").string() + "'",
+       "--", (bin_dir() / "rollcall-plugin-directory").string()});
   EXPECT_EQ(finished.exit.code, 0) << finished.output;
-  EXPECT_THAT(finished.output, HasSubstr("14 passed, 0 failed, 0 with advice, 0 not checked"));
+  EXPECT_THAT(finished.output, HasSubstr("15 passed, 0 failed, 0 with advice, 1 not checked"));
 }
 
 TEST(RollcallConformance, TheExampleInPythonPassesEveryCheck) {
@@ -73,11 +75,12 @@ TEST(RollcallConformance, TheExampleInPythonPassesEveryCheck) {
   const Finished finished =
       conformance({"--config", json_of("csv_file", (directory / "nodes.csv").string()),
                    "--empty-config", json_of("csv_file", (directory / "nobody.csv").string()),
-                   "--broken-config", json_of("csv_file", "/no/such/file"), "--env",
+                   "--broken-config", json_of("csv_file", "/no/such/file"), "--change-command",
+                   "echo b,10.0.0.2 >> '" + (directory / "nodes.csv").string() + "'", "--env",
                    json_of("PYTHONPATH", (bin_dir().parent_path() / "python-gen").string()), "--",
                    "/usr/bin/python3", "-B", program.string()});
   EXPECT_EQ(finished.exit.code, 0) << finished.output;
-  EXPECT_THAT(finished.output, HasSubstr("14 passed, 0 failed, 0 with advice, 0 not checked"));
+  EXPECT_THAT(finished.output, HasSubstr("15 passed, 0 failed, 0 with advice, 1 not checked"));
 }
 
 TEST(RollcallConformance, APluginThatMisbehavesFailsTheCheckOfItsFault) {
@@ -99,6 +102,25 @@ TEST(RollcallConformance, APluginThatMisbehavesFailsTheCheckOfItsFault) {
     EXPECT_EQ(finished.exit.code, 1) << mode << ":\n" << finished.output;
     EXPECT_THAT(checks_with(finished, "FAIL"), Contains(check)) << mode;
   }
+}
+
+// The backend of the plug-in takes the token that is in the file `accepted`.
+Finished rotate(const TempDir& directory, const std::string& mode, const char* seconds) {
+  write_file(directory / "token", "old");
+  write_file(directory / "accepted", "old");
+  const std::string both = "printf new > '" + (directory / "token").string() + "'; printf new > '" +
+                           (directory / "accepted").string() + "'";
+  return conformance({"--output", "json", "--streams", "4", "--token-file",
+                      (directory / "token").string(), "--rotate-command", both, "--rotate-seconds",
+                      seconds, "--env",
+                      json_of("ACCEPTED_TOKEN", (directory / "accepted").string()), "--",
+                      (bin_dir() / "tests" / "misbehaving_plugin").string(), mode});
+}
+
+TEST(RollcallConformance, ARotatedTokenHasToBeTakenUp) {
+  const TempDir directory;
+  EXPECT_THAT(checks_with(rotate(directory, "token", "75"), "pass"), Contains("auth.rotates"));
+  EXPECT_THAT(checks_with(rotate(directory, "token-once", "3"), "FAIL"), Contains("auth.rotates"));
 }
 
 TEST(RollcallConformance, WhatIsNotCheckedAndWhatIsNotGoodIsSaidAndFailsNothing) {

@@ -17,7 +17,7 @@ build_packages=(
 # What fetching the backends needs on top (with curl it brings a Go toolchain), and the example plug-in in Python.
 test_packages=(unzip python3 python3-grpcio python3-protobuf)
 # What .ci/run needs on top.
-ci_packages=(clang-14 libclang-rt-14-dev ccache)
+ci_packages=(clang-14 lld-14 libclang-rt-14-dev ccache)
 
 say() { printf '\n== %s\n' "$*"; }
 die() { printf '\n!! %s\n' "$*" >&2; exit 1; }

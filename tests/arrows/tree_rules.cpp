@@ -143,7 +143,8 @@ std::string lower(std::string_view text) {
 Complaints check_line(const SourceFile& file, std::size_t index) {
   const std::string& line = file.lines[index];
   const std::string lowered = lower(line);
-  const bool in_test = file.is_cpp() && within(file.folder(), "tests");
+  const bool in_test = file.is_cpp() && within(file.folder(), "tests") &&
+                       !within(file.folder(), "tests/bench");  // which measure, and test nothing
   Complaints result;
   for (const WordRule& rule : word_rules()) {
     if (rule.only_in_tests && !in_test) continue;

@@ -245,6 +245,7 @@ Outcome<void> EtcdServer::save_state() {
 Outcome<std::string> EtcdServer::post(const std::string& path, const std::string& body,
                                       int* status) {
   httplib::Client client("127.0.0.1", plain_port_);
+  client.set_tcp_nodelay(true);  // head and body are two writes: 40 ms otherwise
   client.set_connection_timeout(kRequestSeconds);
   client.set_read_timeout(kRequestSeconds);
   client.set_write_timeout(kRequestSeconds);

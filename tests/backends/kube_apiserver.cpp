@@ -182,6 +182,7 @@ Outcome<KubeAnswer> KubeApiserver::request(const std::string& method, const std:
   httplib::SSLClient client("127.0.0.1", port_);
   client.set_ca_cert_path(ca_file().c_str());
   client.enable_server_certificate_verification(true);
+  client.set_tcp_nodelay(true);  // head and body are two writes: 40 ms otherwise
   client.set_connection_timeout(kRequestSeconds);
   client.set_read_timeout(kRequestSeconds);
   client.set_write_timeout(kRequestSeconds);

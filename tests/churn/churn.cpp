@@ -9,7 +9,6 @@
 #include <mutex>
 #include <random>
 #include <sstream>
-#include <thread>
 
 #include "bridges/client/subscriber.h"
 
@@ -174,14 +173,9 @@ class Changer {
 
 Outcome<void> write_all(ChurnSource& source, const ChurnPlan& plan, Changer& changer,
                         Ledger& ledger) {
-  const auto began = Clock::now();
   for (std::size_t done = 0; done < plan.changes;) {
     const auto changes = changer.next(std::min({plan.batch, kChurnGroup, plan.changes - done}));
-    if (plan.per_second > 0) {
-      std::this_thread::sleep_until(
-          began + std::chrono::duration_cast<Clock::duration>(
-                      std::chrono::duration<double>(static_cast<double>(done) / plan.per_second)));
-    }
+    if (plan.pace) plan.pace(done);
     ledger.begin(changes);
     if (auto written = source.write(changes); !written) return written;
     done += changes.size();

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,9 @@ struct ChurnPlan {
   std::size_t members = 5000;  // a multiple of kChurnGroup
   std::size_t changes = 0;     // after all members are there
   std::size_t batch = 10;      // of one write
-  double per_second = 0;       // changes; 0: as fast as the backend takes them
+  // Called with the number of changes that were written, before the next write; null: as fast as the
+  // backend takes them.
+  std::function<void(std::size_t)> pace;
   std::uint64_t seed = 1;
 };
 

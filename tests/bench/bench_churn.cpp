@@ -3,8 +3,11 @@
 // late.
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <thread>
 
 #include "tests/bench/report.h"
 #include "tests/churn/sources.h"
@@ -13,6 +16,9 @@ namespace {
 
 using namespace rollcall;
 using rollcall::test::Outcome;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kPerSecond = 1000;
 
 double quantile(const std::vector<double>& sorted, double q) {
   if (sorted.empty()) return 0;
@@ -32,8 +38,12 @@ bool measure(const char* name, Outcome<std::unique_ptr<test::ChurnSource>> sourc
     return false;
   }
   test::ChurnPlan plan;
-  plan.per_second = 1000;
-  plan.changes = 1000 * seconds;
+  plan.changes = kPerSecond * seconds;
+  plan.pace = [began = std::optional<Clock::time_point>()](std::size_t done) mutable {
+    if (!began) began = Clock::now();
+    const std::chrono::duration<double> due(static_cast<double>(done) / kPerSecond);
+    std::this_thread::sleep_until(*began + std::chrono::duration_cast<Clock::duration>(due));
+  };
   plan.batch = batch;
   const auto figures = run_churn(**source, daemon, plan);
   if (!figures) {

@@ -45,9 +45,10 @@ bool holds_credentials(std::string_view endpoint) {
   return authority.find('@') != std::string_view::npos;
 }
 
-class Checker {
+class DescriptorChecker {
  public:
-  Checker(std::string_view prefix, std::vector<Problem>& out) : prefix_(prefix), out_(out) {}
+  DescriptorChecker(std::string_view prefix, std::vector<Problem>& out)
+      : prefix_(prefix), out_(out) {}
 
   void add(std::string_view name, std::string_view value, std::string expected) {
     std::string field(prefix_);
@@ -80,7 +81,7 @@ class Checker {
   std::vector<Problem>& out_;
 };
 
-void check_endpoints(const ProviderDescriptor& d, Checker& check) {
+void check_endpoints(const ProviderDescriptor& d, DescriptorChecker& check) {
   if (d.endpoints.size() > limits::kMaxEndpoints) {
     check.add("endpoints", std::to_string(d.endpoints.size()),
               "at most " + std::to_string(limits::kMaxEndpoints) + " endpoints");
@@ -101,7 +102,7 @@ void check_endpoints(const ProviderDescriptor& d, Checker& check) {
   }
 }
 
-void check_auth(const AuthRef& auth, Checker& check) {
+void check_auth(const AuthRef& auth, DescriptorChecker& check) {
   check.path("auth.token_file", auth.token_file);
   check.path("auth.ca_file", auth.ca_file);
   check.path("auth.cert_file", auth.cert_file);
@@ -112,7 +113,7 @@ void check_auth(const AuthRef& auth, Checker& check) {
   }
 }
 
-void check_params(const ProviderDescriptor& d, Checker& check) {
+void check_params(const ProviderDescriptor& d, DescriptorChecker& check) {
   if (d.watch_params.size() > limits::kMaxWatchParams) {
     check.add("watch_params", std::to_string(d.watch_params.size()),
               "at most " + std::to_string(limits::kMaxWatchParams) + " settings");
@@ -158,7 +159,7 @@ bool same_backend(const ProviderDescriptor& a, const ProviderDescriptor& b) {
 
 std::vector<Problem> validate_descriptor(const ProviderDescriptor& d, std::string_view field) {
   std::vector<Problem> out;
-  Checker check(field, out);
+  DescriptorChecker check(field, out);
   if (!is_provider_id(d.id.str())) {
     check.add("id", d.id.str(),
               "1 to " + std::to_string(limits::kMaxProviderIdBytes) +

@@ -8,7 +8,7 @@
 namespace rollcall {
 namespace {
 
-constexpr std::array<std::string_view, kErrorCodeCount> kNames = {
+constexpr std::array<std::string_view, kErrorCodeCount> kErrorNames = {
     "INVALID_CONFIG",           "DUPLICATE_NAME",      "NOT_FOUND",      "REVISION_CONFLICT",
     "CAPABILITY_MISSING",       "BACKEND_UNAVAILABLE", "TIMEOUT",        "AUTH_FAILED",
     "INDEX_ROLLBACK",           "MALFORMED_RESPONSE",  "LIMIT_EXCEEDED", "PROVIDER_UNHEALTHY",
@@ -20,12 +20,12 @@ constexpr std::array<std::string_view, kErrorCodeCount> kNames = {
 
 std::string_view to_string(ErrorCode code) {
   const auto index = static_cast<std::size_t>(code) - 1;
-  return index < kNames.size() ? kNames[index] : std::string_view("UNKNOWN");
+  return index < kErrorNames.size() ? kErrorNames[index] : std::string_view("UNKNOWN");
 }
 
 std::optional<ErrorCode> error_code_from_string(std::string_view name) {
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (kNames[i] == name) return static_cast<ErrorCode>(i + 1);
+  for (std::size_t i = 0; i < kErrorNames.size(); ++i) {
+    if (kErrorNames[i] == name) return static_cast<ErrorCode>(i + 1);
   }
   return std::nullopt;
 }

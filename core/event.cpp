@@ -67,7 +67,7 @@ struct BodySize {
 };
 
 // In the order of Event's variant.
-constexpr std::array<std::string_view, kEventKinds> kNames = {
+constexpr std::array<std::string_view, kEventKinds> kEventNames = {
     "delta",
     "reset",
     "remote_topology",
@@ -149,7 +149,7 @@ std::string_view to_string(RemoteKind k) {
   return "UNKNOWN";
 }
 
-std::string_view event_name(const Event& e) { return kNames[e.body.index()]; }
+std::string_view event_name(const Event& e) { return kEventNames[e.body.index()]; }
 
 std::size_t encoded_size_bound(const Event& e) {
   constexpr std::size_t kEnvelope = kHeader          // the batch's element

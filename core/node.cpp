@@ -14,9 +14,9 @@ struct TextRule {
   bool plain;  // no control characters: it is shown in terminals, metrics and logs
 };
 
-class Checker {
+class NodeChecker {
  public:
-  Checker(std::string_view prefix, std::vector<Problem>& out) : prefix_(prefix), out_(out) {}
+  NodeChecker(std::string_view prefix, std::vector<Problem>& out) : prefix_(prefix), out_(out) {}
 
   void text(std::string_view name, std::string_view value, const TextRule& rule) {
     if (value.empty()) {
@@ -81,7 +81,7 @@ std::optional<NodeStatus> node_status_from_string(std::string_view name) {
 
 std::vector<Problem> validate_node(const ClusterNode& node, std::string_view field) {
   std::vector<Problem> out;
-  Checker check(field, out);
+  NodeChecker check(field, out);
   check.text("id", node.id.str(), {limits::kMaxNodeIdBytes, false, true});
   check.text("host", node.host, {limits::kMaxHostBytes, false, true});
   if (!is_host(node.host)) {

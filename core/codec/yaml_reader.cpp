@@ -18,7 +18,7 @@ namespace {
 using codec::PositionTracker;
 using codec::TreeBuilder;
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::string_view kYamlByteOrderMark = "\xEF\xBB\xBF";
 
 class Parser {
  public:
@@ -258,8 +258,8 @@ Result<JsonValue> parse_yaml(std::string_view text, const ReadLimits& read_limit
 
 Result<JsonValue> parse_document(std::string_view text, const ReadLimits& read_limits) {
   std::string_view rest = text;
-  if (rest.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
-    rest.remove_prefix(kByteOrderMark.size());
+  if (rest.substr(0, kYamlByteOrderMark.size()) == kYamlByteOrderMark) {
+    rest.remove_prefix(kYamlByteOrderMark.size());
   }
   const auto first = rest.find_first_not_of(" \t\r\n");
   const bool json = first != std::string_view::npos && (rest[first] == '{' || rest[first] == '[');

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/announcer.h"
 #include "core/descriptor.h"
 #include "core/error.h"
 #include "core/file_system.h"
@@ -112,6 +113,9 @@ class ClusterProvider {
   virtual Duration attest_interval() const = 0;
   virtual Capabilities capabilities() const { return {}; }
   virtual MemberRegistrar* registrar() { return nullptr; }
+  // Announces this node through the provider's backend; no I/O yet. Null: the kind can't
+  // (KindInfo::announces). One at a time is in use, beside stream().
+  virtual std::unique_ptr<Announcer> announcer(const Announcement&) { return nullptr; }
 };
 
 // What a provider may use of the process. Outlives every provider.
@@ -136,6 +140,7 @@ struct KindInfo {
   bool external = true;      // has a backend whose connectivity is verified before accepting (R1.4)
   bool needs_endpoints = true;
   std::vector<ParamSpec> params;
+  bool announces = false;  // offers an Announcer
 };
 
 class ProviderFactory {

@@ -1,4 +1,6 @@
 // Announcing without a backend: what an operator sees of a provider that is not there, or cannot.
+#include <filesystem>
+
 #include "tests/daemon/announce_fixture.h"
 
 namespace rollcall::test {
@@ -59,6 +61,50 @@ TEST_F(Announce, AWrongSectionIsRefusedWithEverythingThatIsWrong) {
        {"announce.providers", "announce.port", "announce.ttl", "announce.wieght"}) {
     EXPECT_NE(daemon_.output().find(field), std::string::npos) << field << daemon_.output();
   }
+}
+
+TEST_F(Announce, InTheProcessRegistryItIsThisProcessAndComesBack) {
+  daemon_.set_config("providers: [{id: here, kind: local, priority: 10}]\n" +
+                     announce_section("here", "ttl: 3s"));
+  const auto started = daemon_.start();
+  ASSERT_TRUE(started) << started.error();
+  ASSERT_TRUE(state_becomes("LISTED"));
+  EXPECT_TRUE(serves_node());
+  const std::string registry = daemon_.state_dir() + "/local/registry.jsonl";
+  EXPECT_NE(read_file(registry).find("\"pid\":" + std::to_string(daemon_.process().pid())),
+            std::string::npos);
+  EXPECT_NE(read_file(registry).find(daemon_.socket()), std::string::npos);  // its own socket
+  std::filesystem::remove(registry);
+  EXPECT_TRUE(becomes("back", [](const auto& a) {
+    return a.lost() >= 1 && a.state() == "LISTED";
+  }));
+  const auto ended = daemon_.stop();
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_TRUE(ended->ok());
+  EXPECT_EQ(read_file(registry).find("\"id\":\"n1\""), std::string::npos) << read_file(registry);
+}
+
+TEST_F(Announce, ThroughAPluginItIsAMemberUntilTheEnd) {
+  const std::string members = (daemon_.directory() / "members").string();
+  std::filesystem::create_directories(members);
+  daemon_.set_config(
+      "providers: [{id: mine, kind: custom, priority: 10, watch_params: {command: '" +
+      (bin_dir() / "rollcall-plugin-directory").string() +
+      "', start_ms: 60000, attest_ms: 500, config: '{\"directory\": \"" + members +
+      "\"}'}}]\nadmission: {allow_unreachable: true}\n" + announce_section("mine", "ttl: 30s"));
+  const auto started = daemon_.start();
+  ASSERT_TRUE(started) << started.error();
+  ASSERT_TRUE(state_becomes("LISTED"));
+  EXPECT_TRUE(serves_node());
+  const std::string file = members + "/n1.announced.json";
+  ASSERT_TRUE(std::filesystem::exists(file));
+  std::filesystem::remove(file);  // behind our back: a later renewal puts it back
+  EXPECT_TRUE(eventually(kHungProgram, [&] { return std::filesystem::exists(file); }));
+  EXPECT_TRUE(state_becomes("LISTED"));
+  const auto ended = daemon_.stop();
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_TRUE(ended->ok());
+  EXPECT_FALSE(std::filesystem::exists(file));
 }
 
 }  // namespace

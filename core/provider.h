@@ -24,9 +24,9 @@ namespace rollcall {
 
 // When the answer was obtained, which the core needs to judge it.
 struct AnswerTimes {
-  MonoTime read_began{};  // request sent (polled) or event arrived (pushed): R4.4 compares with it
-  MonoTime complete{};    // whole answer there: the sign of life
-  WallTime observed_at{}; // wall time at `complete`; information only
+  MonoTime read_began{};   // request sent (polled) or event arrived (pushed): R4.4 compares with it
+  MonoTime complete{};     // whole answer there: the sign of life
+  WallTime observed_at{};  // wall time at `complete`; information only
 };
 
 // The complete list of members as the backend has it now. The runner turns it into a difference.
@@ -121,17 +121,17 @@ class ClusterProvider {
 // What a provider may use of the process. Outlives every provider.
 struct ProviderContext {
   Clock* clock = nullptr;
-  FileSystem* files = nullptr;   // for state below state_dir (in-memory members)
-  std::string state_dir;         // absolute
+  FileSystem* files = nullptr;  // for state below state_dir (in-memory members)
+  std::string state_dir;        // absolute
 };
 
 // One documented setting of a kind: drives checking, `rollcall providers kinds` and the reference.
 struct ParamSpec {
   std::string_view name;
-  std::string_view type;     // "string", "integer", "duration_ms", "path", "enum a|b"
-  std::string_view fallback; // default as text; empty: none
+  std::string_view type;      // "string", "integer", "duration_ms", "path", "enum a|b"
+  std::string_view fallback;  // default as text; empty: none
   bool required = false;
-  std::string_view doc;      // one sentence
+  std::string_view doc;  // one sentence
 };
 
 struct KindInfo {

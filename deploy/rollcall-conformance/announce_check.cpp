@@ -46,8 +46,7 @@ bool comes_to(ClusterProvider& provider, const Clock& clock, bool listed) {
 Result<bool> offers_announcing(PluginTarget& target, const Clock& clock) {
   auto raw = raw_session(target, clock);
   if (!raw) return tl::unexpected(std::move(raw.error()));
-  auto answer =
-      (*raw)->session.handshake(target.settings(), clock.now() + Duration(kPatience));
+  auto answer = (*raw)->session.handshake(target.settings(), clock.now() + Duration(kPatience));
   if (!answer) return tl::unexpected(std::move(answer.error()));
   return answer->capabilities().announce();
 }
@@ -64,12 +63,14 @@ Verdict announces(PluginTarget& target) {
   const auto announcer = provider->announcer(announcement());
   for (const char* time : {"", " the second time"}) {
     auto announced = announcer->register_node(soon());
-    if (!announced) return failed("Announce" + std::string(time) + ": " + text_of(announced.error()));
+    if (!announced)
+      return failed("Announce" + std::string(time) + ": " + text_of(announced.error()));
   }
   if (!comes_to(*provider, clock, true)) return failed("the announced node is not in a Snapshot");
   for (const char* time : {"", " the second time"}) {
     auto withdrawn = announcer->withdraw(soon());
-    if (!withdrawn) return failed("Withdraw" + std::string(time) + ": " + text_of(withdrawn.error()));
+    if (!withdrawn)
+      return failed("Withdraw" + std::string(time) + ": " + text_of(withdrawn.error()));
   }
   if (!comes_to(*provider, clock, false)) return failed("a withdrawn node stays");
   return pass();

@@ -87,9 +87,10 @@ void diagnose_provider(const v1::ProviderState& state, std::vector<Finding>& fin
 void diagnose_announcement(const v1::AnnouncementState& state, std::vector<Finding>& findings) {
   const std::string& is = state.state();
   const std::string id = shown(state.provider_id());
-  const std::string why = state.last_error_code().empty() ? ""
-                                                          : ": " + shown(state.last_error_code()) +
-                                                                " " + shown(state.last_error(), 512);
+  const std::string why =
+      state.last_error_code().empty()
+          ? ""
+          : ": " + shown(state.last_error_code()) + " " + shown(state.last_error(), 512);
   if (is == "WAITING") {
     findings.push_back({"This node is not announced through " + id + ": it is not registered.",
                         "rollcall providers add FILE"});

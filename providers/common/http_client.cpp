@@ -13,7 +13,8 @@ HttpClient::HttpClient(Endpoint endpoint, std::string tls_server_name, const Io&
 
 Result<HttpAnswer> HttpClient::send(const HttpRequest& request, const Secrets* secrets) {
   // A kept-alive connection may have been closed by the peer in the meantime, which shows only when
-  // it is used. Requests are idempotent: once, and only if no byte of an answer came, it is sent again.
+  // it is used. Requests are idempotent: once, and only if no byte of an answer came, it is sent
+  // again.
   for (bool reused = transport_.has_value();; reused = false) {
     if (!transport_) {
       const MonoTime connect_by =
@@ -65,8 +66,8 @@ Result<HttpAnswer> HttpClient::attempt(const HttpRequest& request, bool& answer_
 }
 
 std::string render_request(const HttpRequest& request, const Endpoint& endpoint) {
-  std::string text = request.method + " " + request.target + " HTTP/1.1\r\nHost: " + endpoint.authority() +
-                     "\r\nUser-Agent: rollcall\r\n";
+  std::string text = request.method + " " + request.target +
+                     " HTTP/1.1\r\nHost: " + endpoint.authority() + "\r\nUser-Agent: rollcall\r\n";
   const bool accepts = std::any_of(request.headers.begin(), request.headers.end(),
                                    [](const auto& header) { return header.first == "Accept"; });
   if (!accepts) text += "Accept: application/json\r\n";
@@ -74,8 +75,9 @@ std::string render_request(const HttpRequest& request, const Endpoint& endpoint)
     text.append(name).append(": ").append(value).append("\r\n");
   }
   if (request.method != "GET") {
-    text += "Content-Type: application/json\r\nContent-Length: " +
-            std::to_string(request.body.size()) + "\r\n";
+    text +=
+        "Content-Type: application/json\r\nContent-Length: " + std::to_string(request.body.size()) +
+        "\r\n";
   }
   return text.append("\r\n").append(request.body);
 }

@@ -1,6 +1,7 @@
 // HttpClient: requests over one kept-alive connection to one endpoint: GET, for long polls, and
-// whatever else is idempotent. Every call ends by its deadlines and within moments of Cancel::cancel(); headers and bodies are bounded;
-// redirects are answers like any other and never followed.
+// whatever else is idempotent. Every call ends by its deadlines and within moments of
+// Cancel::cancel(); headers and bodies are bounded; redirects are answers like any other and never
+// followed.
 //
 // Why not cpp-httplib (0.11.4) on this side: its read time-out starts anew with every byte (a
 // dripping server holds it for ever), a header line grows without limit (1 GB in 6 s, measured), it
@@ -26,7 +27,7 @@ namespace rollcall {
 
 struct HttpRequest {
   std::string method = "GET";  // or "PUT"; idempotent, for it may be sent twice
-  std::string target;  // "/v1/health/service/web?wait=10s": encoded
+  std::string target;          // "/v1/health/service/web?wait=10s": encoded
   // Sent as they are; no CR, LF or NUL in them (secrets go here, and into no error).
   std::vector<std::pair<std::string, std::string>> headers;
   MonoTime answer_by{};  // the first byte of the answer; what a long poll stretches

@@ -54,8 +54,7 @@ class ConsulAnnouncer : public Announcer {
     const std::size_t all = settings_->endpoints.size();
     for (std::size_t left = all; left > 0; --left) {
       const MonoTime now = clock_.now();
-      auto announced =
-          register_here(now + (deadline - now) / static_cast<std::int64_t>(left));
+      auto announced = register_here(now + (deadline - now) / static_cast<std::int64_t>(left));
       if (announced || home_ || all == 1) return announced;
       errors.add(announced.error());
       const ErrorCode code = announced.error().code;
@@ -122,8 +121,8 @@ class ConsulAnnouncer : public Announcer {
         *port == what_.node.port) {
       return {};
     }
-    return duplicate("this agent has the service id " + service_id_ + " already: " +
-                     printable(name.value_or(""), 64) + " at " +
+    return duplicate("this agent has the service id " + service_id_ +
+                     " already: " + printable(name.value_or(""), 64) + " at " +
                      printable(address.value_or(""), limits::kMaxHostBytes) + ":" +
                      std::to_string(port.value_or(0)));
   }
@@ -136,8 +135,8 @@ class ConsulAnnouncer : public Announcer {
   // Where ids don't name the agent, two agents may have instances of one id.
   Result<void> nowhere_else(MonoTime deadline) {
     if (settings_->id == IdFrom::NodeAndService || settings_->id == IdFrom::Node) return {};
-    std::string target = "/v1/health/service/" + percent_encoded(settings_->service) +
-                         "?near=_agent";
+    std::string target =
+        "/v1/health/service/" + percent_encoded(settings_->service) + "?near=_agent";
     if (!settings_->name_space.empty()) {
       target += "&ns=" + percent_encoded(settings_->name_space);
     }
@@ -204,8 +203,8 @@ class ConsulAnnouncer : public Announcer {
     if (settings_->id == IdFrom::Service || settings_->id == IdFrom::Meta) {
       return Announced{what_.ttl, what_.node.id};
     }
-    std::string target = "/v1/agent/checks?filter=" +
-                         percent_encoded("CheckID==" + json_quoted_lossy(check_id()));
+    std::string target =
+        "/v1/agent/checks?filter=" + percent_encoded("CheckID==" + json_quoted_lossy(check_id()));
     if (!settings_->name_space.empty()) {
       target += "&ns=" + percent_encoded(settings_->name_space);
     }

@@ -23,7 +23,9 @@ using etcdserverpb::Compare;
 using mvccpb::KeyValue;
 
 // etcd counts in seconds; a lease of less than was asked for would run out between renewals.
-std::int64_t whole_seconds(Duration d) { return std::chrono::ceil<std::chrono::seconds>(d).count(); }
+std::int64_t whole_seconds(Duration d) {
+  return std::chrono::ceil<std::chrono::seconds>(d).count();
+}
 
 bool same_address(const ClusterNode& a, const ClusterNode& b) {
   return a.host == b.host && a.port == b.port;
@@ -46,8 +48,8 @@ class EtcdAnnouncer : public Announcer {
     write_node(what_.node, writer);
     auto value = std::move(writer).finish();
     if (!value) return tl::unexpected(std::move(value.error()));
-    return with_endpoints<Announced>(
-        deadline, [&](MonoTime by) { return register_at_one(*value, by); });
+    return with_endpoints<Announced>(deadline,
+                                     [&](MonoTime by) { return register_at_one(*value, by); });
   }
 
   Result<Standing> renew(MonoTime deadline) override {
@@ -76,8 +78,8 @@ class EtcdAnnouncer : public Announcer {
   void cancel() noexcept override { calls_.cancel(); }
 
  private:
-  // At the endpoint at hand, and after a failure at the others: all are members of one cluster. Each
-  // has an equal share of the time that is left.
+  // At the endpoint at hand, and after a failure at the others: all are members of one cluster.
+  // Each has an equal share of the time that is left.
   template <class T, class Attempt>
   Result<T> with_endpoints(MonoTime deadline, const Attempt& attempt) {
     EtcdErrors errors;

@@ -28,7 +28,7 @@ class LocalAnnouncer : public Announcer {
   const std::string& registration() const override { return name_; }
 
   Result<Announced> register_node(MonoTime deadline) override {
-    if (auto there = directory_is_there(); !there) return tl::unexpected(std::move(there.error()));
+    if (auto there = ready(); !there) return tl::unexpected(std::move(there.error()));
     if (what_.socket.empty()) {
       return fail(ErrorCode::InvalidConfig,
                   "the registry of node processes names sockets: set announce.socket");
@@ -42,7 +42,7 @@ class LocalAnnouncer : public Announcer {
   }
 
   Result<Standing> renew(MonoTime deadline) override {
-    if (auto there = directory_is_there(); !there) return tl::unexpected(std::move(there.error()));
+    if (auto there = ready(); !there) return tl::unexpected(std::move(there.error()));
     const auto self = identify_process(::getpid());
     if (!self) return tl::unexpected(self.error());
     const auto listing = registry_.list(wait(deadline));
@@ -55,6 +55,7 @@ class LocalAnnouncer : public Announcer {
   }
 
   Result<void> withdraw(MonoTime deadline) override {
+    if (cancel_.cancelled()) return fail(ErrorCode::ShuttingDown, "cancelled");
     auto removed = registry_.remove_self(what_.node.id, wait(deadline));
     if (removed || removed.error().code == ErrorCode::NotFound) return {};
     return tl::unexpected(reported(std::move(removed.error())));
@@ -71,7 +72,8 @@ class LocalAnnouncer : public Announcer {
     return wait;
   }
 
-  Result<void> directory_is_there() const {
+  Result<void> ready() const {
+    if (cancel_.cancelled()) return fail(ErrorCode::ShuttingDown, "cancelled");
     struct stat s {};
     if (::stat(registry_.directory().c_str(), &s) == 0) return {};
     return fail(ErrorCode::BackendUnavailable,

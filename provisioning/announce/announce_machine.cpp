@@ -133,8 +133,8 @@ std::string_view to_string(AnnounceState state) {
 
 std::string_view to_string(AnnounceInput input) {
   constexpr std::array<std::string_view, kAnnounceInputs> kNames = {
-      "FOUND",  "FOUND_UNABLE", "GONE",     "DUE",            "DONE", "NOT_KNOWN",
-      "FAILED", "SEEN",         "NOT_SEEN", "STILL_NOT_SEEN", "DRAIN"};
+      "FOUND", "FOUND_UNABLE", "GONE",           "DUE",  "DONE", "NOT_KNOWN", "FAILED",
+      "SEEN",  "NOT_SEEN",     "STILL_NOT_SEEN", "DRAIN"};
   return kNames[static_cast<std::size_t>(input) - 1];
 }
 
@@ -146,8 +146,8 @@ std::string_view to_string(AnnounceCall call) {
 AnnounceTimes announce_times(Duration ttl) {
   AnnounceTimes times;
   times.renew_every = ttl / limits::kAnnounceRenewals;
-  times.missing_after = std::clamp<Duration>(ttl / 2, limits::kAnnounceMissingMin,
-                                             limits::kAnnounceMissingMax);
+  times.missing_after =
+      std::clamp<Duration>(ttl / 2, limits::kAnnounceMissingMin, limits::kAnnounceMissingMax);
   times.backoff.initial = std::min<Duration>(limits::kAnnounceBackoff, times.renew_every);
   times.backoff.max = std::min<Duration>(limits::kAnnounceBackoffMax, times.renew_every);
   times.backoff.jitter = kBackoffJitter;

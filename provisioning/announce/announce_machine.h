@@ -39,9 +39,9 @@ enum class AnnounceInput : std::uint8_t {
   Done = 5,         // the call did what it was to do
   NotKnown = 6,     // a renewal: the backend knows nothing of the node
   Failed = 7,
-  Seen = 8,          // the provider's own list, confirmed after the registration, has the node
-  NotSeen = 9,       // that list does not have it
-  StillNotSeen = 10, // and has not had it for AnnounceTimes::missing_after
+  Seen = 8,           // the provider's own list, confirmed after the registration, has the node
+  NotSeen = 9,        // that list does not have it
+  StillNotSeen = 10,  // and has not had it for AnnounceTimes::missing_after
   Drain = 11,
 };
 inline constexpr std::size_t kAnnounceInputs = 11;
@@ -51,9 +51,9 @@ enum class AnnounceCall : std::uint8_t { None = 0, Register = 1, Renew = 2, With
 std::string_view to_string(AnnounceCall call);  // "none", "register", "renew", "withdraw"
 
 struct AnnounceTimes {
-  Duration renew_every{};    // a third of the TTL
+  Duration renew_every{};  // a third of the TTL
   Duration missing_after{};
-  BackoffLimits backoff;     // after failures, and between registrations of a missing node
+  BackoffLimits backoff;  // after failures, and between registrations of a missing node
 };
 // Those of a TTL (limits.h).
 AnnounceTimes announce_times(Duration ttl);

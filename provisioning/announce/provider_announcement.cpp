@@ -12,7 +12,7 @@ namespace {
 
 using Level = OperatorNotice::Level;
 
-std::string seconds_text(Duration d) { return std::to_string(to_ms(d)) + " ms"; }
+std::string ms_text(Duration d) { return std::to_string(to_ms(d)) + " ms"; }
 
 }  // namespace
 
@@ -128,8 +128,9 @@ void ProviderAnnouncement::drain(MonoTime until) {
 void ProviderAnnouncement::drained() {
   if (machine_.state() == AnnounceState::Withdrawn) return;
   tell(Level::Warning, "announce_left_to_ttl", status_.last_error,
-       "the node " + shown() + " could not be withdrawn in time; the backend forgets it when its "
-       "TTL is over");
+       "the node " + shown() +
+           " could not be withdrawn in time; the backend forgets it when its "
+           "TTL is over");
 }
 
 // --- calls --------------------------------------------------------------------------------------
@@ -160,7 +161,9 @@ ProviderAnnouncement::Outcome ProviderAnnouncement::carry_out(AnnounceCall wante
     outcome = call(wanted, deadline);
   } catch (const std::exception& e) {
     outcome = failed(wanted, {ErrorCode::BackendUnavailable,
-                              "the provider's announcer threw: " + std::string(e.what()), {}, 0});
+                              "the provider's announcer threw: " + std::string(e.what()),
+                              {},
+                              0});
   }
   c_.cancel->set(nullptr);
   if (wanted == AnnounceCall::Register && outcome.input == AnnounceInput::Done) withdraw_former();
@@ -258,7 +261,7 @@ void ProviderAnnouncement::tell(AnnounceState before, AnnounceInput input, const
         tell(Level::Info, "announced", std::nullopt,
              node + " is registered, to be listed as " +
                  printable(status_.listed_as.str(), limits::kMaxNodeIdBytes) + ", with a TTL of " +
-                 seconds_text(ttl_));
+                 ms_text(ttl_));
       } else if (before == AnnounceState::Unrenewed) {
         tell(Level::Info, "announce_renewed", std::nullopt, node + " is renewed again");
       } else {
@@ -267,17 +270,18 @@ void ProviderAnnouncement::tell(AnnounceState before, AnnounceInput input, const
       }
       break;
     case AnnounceState::Listed:
-      tell(Level::Info, "announce_listed", std::nullopt,
-           node + " is in the provider's own list");
+      tell(Level::Info, "announce_listed", std::nullopt, node + " is in the provider's own list");
       break;
     case AnnounceState::Missing:
       ++status_.missing;
       c_.telemetry->metrics().announce_missing(status_.provider);
       tell(Level::Warning, "announce_missing", std::nullopt,
-           node + " is registered, and yet not in the provider's own list; it is registered again. "
-                  "Does a filter of the provider leave it out, or is the id somebody else's?");
+           node +
+               " is registered, and yet not in the provider's own list; it is registered again. "
+               "Does a filter of the provider leave it out, or is the id somebody else's?");
       break;
     case AnnounceState::Withdrawn:
+      if (before != AnnounceState::Withdrawing) break;  // nothing was registered
       tell(Level::Info, "announce_withdrawn", std::nullopt, node + " is withdrawn");
       break;
     case AnnounceState::Registering:

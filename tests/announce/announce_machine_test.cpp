@@ -23,14 +23,10 @@ constexpr MonoTime kBegin{std::chrono::seconds(1000)};
 // D withdrawing (drain), X withdrawn; +: register, =: renew, -: withdraw.
 const std::map<S, std::string> kExpected = {
     //                 Found FoundUnable Gone Due Done NotKnown Failed Seen NotSeen Still Drain
-    {S::Waiting, "R+ U . . . . . . . . X"},
-    {S::Unable, "R+ . W . . . . . . . X"},
-    {S::Registering, "R+ U- W- R+ r . . . . . D-"},
-    {S::Registered, "R+ U- W- r= . R+ u L . M+ D-"},
-    {S::Listed, "R+ U- W- L= . R+ u . r= M+ D-"},
-    {S::Missing, "R+ U- W- M+ . . . L . . D-"},
-    {S::Unrenewed, "R+ U- W- u= r R+ . . . . D-"},
-    {S::Withdrawing, ". . . D- X X . . . . ."},
+    {S::Waiting, "R+ U . . . . . . . . X"},         {S::Unable, "R+ . W . . . . . . . X"},
+    {S::Registering, "R+ U- W- R+ r . . . . . D-"}, {S::Registered, "R+ U- W- r= . R+ u L . M+ D-"},
+    {S::Listed, "R+ U- W- L= . R+ u . r= M+ D-"},   {S::Missing, "R+ U- W- M+ . . . L . . D-"},
+    {S::Unrenewed, "R+ U- W- u= r R+ . . . . D-"},  {S::Withdrawing, ". . . D- X X . . . . ."},
     {S::Withdrawn, ". . . . . . . . . . ."},
 };
 

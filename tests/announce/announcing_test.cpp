@@ -313,7 +313,8 @@ TEST_F(AnnouncingTest, ARemovedProviderIsWithdrawnFrom) {
   wait_for_state(AnnounceState::Listed);
   remove("p");
   wait_for_state(AnnounceState::Waiting);
-  wait_for("withdrawn", [&] { return backend("p").get([](Backend& b) { return b.withdrawn; }) == 1; });
+  wait_for("withdrawn",
+           [&] { return backend("p").get([](Backend& b) { return b.withdrawn; }) == 1; });
 }
 
 TEST_F(AnnouncingTest, AReplacedProviderOfTheSamePlaceNeverLeavesIt) {
@@ -361,8 +362,9 @@ TEST_F(AnnouncingTest, AWithdrawalThatFailsIsTriedAgainWhileThereIsTime) {
   wait_for_state(AnnounceState::Listed);
   backend("p").set([](Backend& b) { b.fails = ErrorCode::BackendUnavailable; });
   announcing_->begin_drain(clock_.now() + 60s);
-  wait_for("failed", [&] { return status().state == AnnounceState::Withdrawing &&
-                                  status().last_error.has_value(); });
+  wait_for("failed", [&] {
+    return status().state == AnnounceState::Withdrawing && status().last_error.has_value();
+  });
   backend("p").set([](Backend& b) { b.fails.reset(); });
   announcing_->stop();
   EXPECT_EQ(status().state, AnnounceState::Withdrawn);

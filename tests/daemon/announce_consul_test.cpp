@@ -56,9 +56,8 @@ TEST_F(AnnounceConsul, DeregisteredOrForgottenItComesBack) {
   const auto deregistered = agent_->deregister_service("n1");
   ASSERT_TRUE(deregistered) << deregistered.error();
   EXPECT_TRUE(outside_comes_to("passing"));
-  EXPECT_TRUE(becomes("lost once", [](const auto& a) {
-    return a.lost() >= 1 && a.state() == "LISTED";
-  }));
+  EXPECT_TRUE(
+      becomes("lost once", [](const auto& a) { return a.lost() >= 1 && a.state() == "LISTED"; }));
   agent_->kill();
   EXPECT_TRUE(state_becomes("UNRENEWED"));
   const auto restarted = agent_->restart(ConsulAgent::Restart::kEmptyState);
@@ -114,8 +113,9 @@ TEST_F(AnnounceConsul, AFilterThatLeavesItOutIsNoticed) {
   d.watch_params["wait_ms"] = "200";
   d.watch_params["filter"] = "Service.Port == 1";
   ASSERT_TRUE(daemon_.stop().has_value());
-  daemon_.set_config("announce: {providers: [narrow], node_id: n1, host: 10.0.0.7, port: 7000, "
-                     "ttl: 3s}\n");
+  daemon_.set_config(
+      "announce: {providers: [narrow], node_id: n1, host: 10.0.0.7, port: 7000, "
+      "ttl: 3s}\n");
   const auto started = daemon_.start();
   ASSERT_TRUE(started) << started.error();
   ASSERT_TRUE(daemon_.admin().register_provider(d));

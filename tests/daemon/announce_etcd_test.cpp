@@ -55,9 +55,8 @@ TEST_F(AnnounceEtcd, WhoDeletesTheKeyOrLosesTheStateGetsItBack) {
   begin();
   ASSERT_TRUE(server_->remove(kKey));
   EXPECT_TRUE(key_comes_to(true));
-  EXPECT_TRUE(becomes("lost once", [](const auto& a) {
-    return a.lost() >= 1 && a.state() == "LISTED";
-  }));
+  EXPECT_TRUE(
+      becomes("lost once", [](const auto& a) { return a.lost() >= 1 && a.state() == "LISTED"; }));
   const auto restarted = server_->restart(EtcdServer::Restart::kEmptyState);
   ASSERT_TRUE(restarted) << restarted.error();
   EXPECT_TRUE(key_comes_to(true));

@@ -75,9 +75,8 @@ TEST_F(Announce, InTheProcessRegistryItIsThisProcessAndComesBack) {
             std::string::npos);
   EXPECT_NE(read_file(registry).find(daemon_.socket()), std::string::npos);  // its own socket
   std::filesystem::remove(registry);
-  EXPECT_TRUE(becomes("back", [](const auto& a) {
-    return a.lost() >= 1 && a.state() == "LISTED";
-  }));
+  EXPECT_TRUE(
+      becomes("back", [](const auto& a) { return a.lost() >= 1 && a.state() == "LISTED"; }));
   const auto ended = daemon_.stop();
   ASSERT_TRUE(ended.has_value());
   EXPECT_TRUE(ended->ok());

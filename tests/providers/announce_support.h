@@ -14,7 +14,8 @@
 namespace rollcall::test {
 
 // "n1 at 10.0.0.7:7000", with a TTL that no test outlasts.
-inline Announcement announcement(const std::string& id = "n1", Duration ttl = std::chrono::hours(1)) {
+inline Announcement announcement(const std::string& id = "n1",
+                                 Duration ttl = std::chrono::hours(1)) {
   Announcement what;
   what.node = make_node(id, 7000);
   what.node.host = "10.0.0.7";
@@ -27,8 +28,8 @@ inline Announcement announcement(const std::string& id = "n1", Duration ttl = st
 
 // "KNOWN", "NOT_KNOWN" or the error's code, for comparisons.
 inline std::string text_of(const Result<Standing>& standing) {
-  if (!standing) return std::string(to_string(standing.error().code)) + ": " +
-                        standing.error().message;
+  if (!standing)
+    return std::string(to_string(standing.error().code)) + ": " + standing.error().message;
   return *standing == Standing::Known ? "KNOWN" : "NOT_KNOWN";
 }
 template <class T>

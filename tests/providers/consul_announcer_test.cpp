@@ -157,8 +157,8 @@ TEST_F(ConsulAnnouncer, ACriticalCheckPassesAgainByRenewingAndByRegistering) {
   use();
   register_node();
   for (const bool renewing : {true, false}) {
-    const auto failed = agent_->request("PUT", "/v1/agent/check/update/service:n1",
-                                        R"({"Status":"critical"})");
+    const auto failed =
+        agent_->request("PUT", "/v1/agent/check/update/service:n1", R"({"Status":"critical"})");
     ASSERT_TRUE(failed && failed->status == 200);
     EXPECT_TRUE(eventually(kPatience, [&] { return status_of("n1") == "critical"; }));
     if (renewing) {
@@ -198,9 +198,13 @@ TEST_F(ConsulAnnouncer, NobodyThatRenewsItMeansCritical) {
 TEST_F(ConsulAnnouncer, AServiceIdOfAnotherAddressIsNeverTakenOver) {
   start();
   use();
-  ASSERT_DONE(agent_->register_service(
-      {.name = "web", .id = "n1", .address = "10.0.0.1", .port = 80, .tags = {}, .meta = {},
-       .status = {}}));
+  ASSERT_DONE(agent_->register_service({.name = "web",
+                                        .id = "n1",
+                                        .address = "10.0.0.1",
+                                        .port = 80,
+                                        .tags = {},
+                                        .meta = {},
+                                        .status = {}}));
   const auto refused = announcer_->register_node(soon());
   EXPECT_EQ(code_of(refused), "DUPLICATE_NAME");
   EXPECT_THAT(message_of(refused), HasSubstr("10.0.0.1:80"));
@@ -308,9 +312,8 @@ TEST_F(ConsulAnnouncer, WritingTheServiceIsThePermissionItNeeds) {
   register_node("agent-1/n1");
   EXPECT_EQ(text_of(announcer_->renew(soon())), "KNOWN");
   ASSERT_DONE(agent_->revoke_token(*writer));
-  EXPECT_TRUE(eventually(kPatience, [&] {
-    return code_of(announcer_->renew(soon())) == "AUTH_FAILED";
-  }));
+  EXPECT_TRUE(
+      eventually(kPatience, [&] { return code_of(announcer_->renew(soon())) == "AUTH_FAILED"; }));
 }
 
 }  // namespace

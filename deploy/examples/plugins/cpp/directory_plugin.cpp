@@ -309,9 +309,9 @@ class DirectoryPlugin final : public v1::ClusterProviderPlugin::Service {
     if (known != members.end() &&
         (!fs::exists(path, error) || known->second.host() != node.host() ||
          known->second.port() != node.port())) {
-      return {grpc::StatusCode::ALREADY_EXISTS,
-              node.id() + " is " + known->second.host() + ":" +
-                  std::to_string(known->second.port()) + " in " + directory().string()};
+      return {grpc::StatusCode::ALREADY_EXISTS, node.id() + " is " + known->second.host() + ":" +
+                                                    std::to_string(known->second.port()) + " in " +
+                                                    directory().string()};
     }
     std::string text;
     const auto written = google::protobuf::util::MessageToJsonString(node, &text);

@@ -134,17 +134,42 @@ class CustomAnnouncerElse : public ::testing::Test {
  protected:
   CustomAnnouncerElse() { grpc_init(); }
   ~CustomAnnouncerElse() override { grpc_shutdown(); }
+  std::unique_ptr<Announcer> misbehaving(const std::string& mode) {
+    const auto provider =
+        make_custom(clock_, {{"command", (bin_dir() / "tests" / "misbehaving_plugin").string()},
+                             {"args", "[\"" + mode + "\"]"},
+                             {"attest_ms", "1000"},
+                             {"start_ms", "60000"}});
+    return provider->announcer(announcement());
+  }
+
   RealClock clock_;
 };
 
+TEST_F(CustomAnnouncerElse, APluginThatMisbehavesIsAnErrorOfItsOwn) {
+  const struct {
+    const char* mode;
+    const char* code;
+  } faults[] = {{"announce-hangs", "TIMEOUT"},
+                {"announce-crashes", "BACKEND_UNAVAILABLE"},
+                {"announce-refused", "DUPLICATE_NAME"},
+                {"announce-not-served", "CAPABILITY_MISSING"},
+                {"announce-never", "MALFORMED_RESPONSE"},
+                {"announce-hammer", "MALFORMED_RESPONSE"},
+                {"announce-seldom", "MALFORMED_RESPONSE"}};
+  for (const auto& [mode, code] : faults) {
+    const auto announcer = misbehaving(mode);
+    // The hang has to be waited out; the others must not time out on a busy machine.
+    const auto patience = std::string(mode) == "announce-hangs" ? 2s : 60s;
+    const auto refused = announcer->register_node(clock_.now() + patience);
+    EXPECT_EQ(code_of(refused), code) << mode << ": " << message_of(refused);
+  }
+  const auto hanging = misbehaving("announce-hangs");
+  expect_cancellable(*hanging, [&] { return hanging->register_node(clock_.now() + 60s); });
+}
+
 TEST_F(CustomAnnouncerElse, APluginThatDoesNotOfferItLacksACapability) {
-  const auto provider =
-      make_custom(clock_, {{"command", (bin_dir() / "tests" / "misbehaving_plugin").string()},
-                           {"args", R"(["attest"])"},
-                           {"attest_ms", "1000"},
-                           {"start_ms", "60000"}});
-  const auto announcer = provider->announcer(announcement());
-  ASSERT_TRUE(announcer);
+  const auto announcer = misbehaving("attest");
   const auto refused = announcer->register_node(clock_.now() + 60s);
   EXPECT_EQ(code_of(refused), "CAPABILITY_MISSING");
   EXPECT_THAT(message_of(refused), HasSubstr("announce"));

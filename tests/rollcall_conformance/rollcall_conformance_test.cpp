@@ -96,7 +96,8 @@ TEST(RollcallConformance, APluginThatMisbehavesFailsTheCheckOfItsFault) {
                 {"fails-itself", "watch.liveness"},
                 {"chunks-out-of-order", "watch.reconnect"},
                 {"ignore-cancel", "watch.leaks"},
-                {"leaks-descriptors", "watch.leaks"}};
+                {"leaks-descriptors", "watch.leaks"},
+                {"announce-forgets", "announce.node"}};
   for (const auto& [mode, check] : faults) {
     const Finished finished = misbehaving(mode);
     EXPECT_EQ(finished.exit.code, 1) << mode << ":\n" << finished.output;

@@ -33,7 +33,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::start(Config config, LineLog
   if (auto ok = plane->open_state(); !ok) return tl::unexpected(std::move(ok.error()));
   if (auto ok = plane->open_registry(); !ok) return tl::unexpected(std::move(ok.error()));
   if (auto ok = plane->start_service(); !ok) return tl::unexpected(std::move(ok.error()));
-  plane->start_announcing();
+  plane->make_announcing();
   return plane;
 }
 
@@ -141,7 +141,7 @@ Result<void> ControlPlane::start_service() {
 }
 
 // Nothing here is needed to serve, and nothing of it can fail the start.
-void ControlPlane::start_announcing() {
+void ControlPlane::make_announcing() {
   const Config::Announce& wanted = config_.announce;
   if (wanted.providers.empty()) return;
   Announcing::Options options;
@@ -157,7 +157,6 @@ void ControlPlane::start_announcing() {
   deps.find = [this](const ProviderId& id) { return pool_->find(id); };
   deps.status = [this] { return service_->status(kListsAnswer); };
   announcing_ = std::make_unique<Announcing>(std::move(deps), options);
-  announcing_->start();
 }
 
 // The registry's listener: on the thread of the write, in the order of the revisions.

@@ -72,14 +72,15 @@ class ControlPlane {
   OperatorLog& operators() { return operators_; }
   ServiceTelemetry& telemetry() { return telemetry_; }
   ProvisioningMetrics& metrics() { return metrics_; }
-  Announcing* announcing() { return announcing_.get(); }  // null: nothing is announced
+  // Null: nothing is announced. It is started by whoever knows that everything is served.
+  Announcing* announcing() { return announcing_.get(); }
 
  private:
   ControlPlane(Config config, LineLogger& logger, std::string_view version);
   Result<void> open_state();
   Result<void> open_registry();
   Result<void> start_service();
-  void start_announcing();
+  void make_announcing();
   void providers_changed(const std::vector<AcceptedProvider>& accepted, Revision revision,
                          const std::vector<ProviderId>& release_holds);
   Result<RegistryChange> apply_providers(const Config& wanted, ProviderRegistry::When when);

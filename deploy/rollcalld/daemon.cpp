@@ -85,6 +85,7 @@ tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::start(const CommandL
   if (auto ok = daemon->listen(version); !ok)
     return tl::unexpected(StartFailure{std::move(ok.error()), ExitCode::CannotListen});
   daemon->announce();
+  if (Announcing* announcing = daemon->plane_->announcing()) announcing->start();
   return daemon;
 }
 

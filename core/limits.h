@@ -97,6 +97,13 @@ inline constexpr std::size_t kMaxAbandonedStreams = 32; // threads that never re
 inline constexpr std::size_t kOperatorEvents = 256;     // kept for WatchEvents
 inline constexpr std::size_t kMaxEventWatchers = 64;    // WatchEvents calls at once
 
+// --- announcing this node (provisioning/announce) ---
+inline constexpr std::size_t kMaxAnnounceProviders = 4;      // one thread renews at all of them in time
+inline constexpr seconds kAnnounceTtl{30};
+inline constexpr seconds kAnnounceTtlMin{3};                 // etcd raises what is below 2 s
+inline constexpr hours kAnnounceTtlMax{24};
+inline constexpr std::size_t kMaxAnnounceSocketBytes = 107;  // sockaddr_un::sun_path without its NUL
+
 // --- registry and state files (SPEC 7) ---
 inline constexpr std::size_t kMaxRegistryWriters = 64;  // wait for the one that stores; then LIMIT_EXCEEDED
 inline constexpr milliseconds kConnectivityGrace{500};  // providers are told a deadline that much earlier

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/announcer.h"
 #include "core/descriptor.h"
 #include "core/error.h"
 #include "core/file_system.h"
@@ -23,9 +24,9 @@ namespace rollcall {
 
 // When the answer was obtained, which the core needs to judge it.
 struct AnswerTimes {
-  MonoTime read_began{};  // request sent (polled) or event arrived (pushed): R4.4 compares with it
-  MonoTime complete{};    // whole answer there: the sign of life
-  WallTime observed_at{}; // wall time at `complete`; information only
+  MonoTime read_began{};   // request sent (polled) or event arrived (pushed): R4.4 compares with it
+  MonoTime complete{};     // whole answer there: the sign of life
+  WallTime observed_at{};  // wall time at `complete`; information only
 };
 
 // The complete list of members as the backend has it now. The runner turns it into a difference.
@@ -112,22 +113,25 @@ class ClusterProvider {
   virtual Duration attest_interval() const = 0;
   virtual Capabilities capabilities() const { return {}; }
   virtual MemberRegistrar* registrar() { return nullptr; }
+  // Announces this node through the provider's backend; no I/O yet. Null: the kind can't
+  // (KindInfo::announces). One at a time is in use, beside stream().
+  virtual std::unique_ptr<Announcer> announcer(const Announcement&) { return nullptr; }
 };
 
 // What a provider may use of the process. Outlives every provider.
 struct ProviderContext {
   Clock* clock = nullptr;
-  FileSystem* files = nullptr;   // for state below state_dir (in-memory members)
-  std::string state_dir;         // absolute
+  FileSystem* files = nullptr;  // for state below state_dir (in-memory members)
+  std::string state_dir;        // absolute
 };
 
 // One documented setting of a kind: drives checking, `rollcall providers kinds` and the reference.
 struct ParamSpec {
   std::string_view name;
-  std::string_view type;     // "string", "integer", "duration_ms", "path", "enum a|b"
-  std::string_view fallback; // default as text; empty: none
+  std::string_view type;      // "string", "integer", "duration_ms", "path", "enum a|b"
+  std::string_view fallback;  // default as text; empty: none
   bool required = false;
-  std::string_view doc;      // one sentence
+  std::string_view doc;  // one sentence
 };
 
 struct KindInfo {
@@ -136,6 +140,7 @@ struct KindInfo {
   bool external = true;      // has a backend whose connectivity is verified before accepting (R1.4)
   bool needs_endpoints = true;
   std::vector<ParamSpec> params;
+  bool announces = false;  // offers an Announcer
 };
 
 class ProviderFactory {

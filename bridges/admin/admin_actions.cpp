@@ -192,6 +192,11 @@ Result<v1::GetStatusResponse> AdminActions::run(const v1::GetStatusRequest&, Tim
   out.set_revision(c_.registry->view()->revision.value());
   out.set_uptime_ms(static_cast<std::uint64_t>(to_ms(c_.clock->now() - c_.started)));
   for (const ConsumerStatus& consumer : c_.hub->consumers()) fill(consumer, *out.add_consumers());
+  if (c_.announcing != nullptr) {
+    for (const AnnounceStatus& announcement : c_.announcing->status()) {
+      fill(announcement, c_.clock->now(), *out.add_announcements());
+    }
+  }
   add_notes(*status, out);
   return out;
 }

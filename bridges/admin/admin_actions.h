@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/provider.h"
 #include "core/time.h"
+#include "provisioning/announce/announcing.h"
 #include "provisioning/hub/watch_hub.h"
 #include "provisioning/registry/provider_registry.h"
 #include "provisioning/registry/provider_validator.h"
@@ -31,6 +32,7 @@ struct AdminContext {
   WatchHub* hub = nullptr;
   OperatorLog* operators = nullptr;
   ServiceTelemetry* telemetry = nullptr;
+  const Announcing* announcing = nullptr;  // null: nothing is announced
   std::string version;
   MonoTime started{};
   std::function<void()> drain;  // begins the graceful end of the process; returns at once

@@ -162,6 +162,7 @@ void fill(const KindInfo& info, v1::Kind& out) {
   out.set_kind(std::string(info.kind));
   out.set_summary(std::string(info.summary));
   out.set_needs_endpoints(info.needs_endpoints);
+  out.set_announces(info.announces);
   for (const ParamSpec& p : info.params) {
     v1::KindParam& m = *out.add_params();
     m.set_name(std::string(p.name));
@@ -190,6 +191,20 @@ void fill(const OperatorNotice& notice, v1::OperatorEvent& out) {
   out.set_provider_id(notice.provider.str());
   if (notice.code) out.set_code(std::string(to_string(*notice.code)));
   out.set_message(notice.message);
+}
+
+void fill(const AnnounceStatus& status, MonoTime now, v1::AnnouncementState& out) {
+  out.set_provider_id(status.provider.str());
+  out.set_state(std::string(to_string(status.state)));
+  out.set_since_ms(age_ms(status.since, now));
+  out.set_listed_as(status.listed_as.str());
+  if (status.last_success) out.set_last_success_unix_ms(to_unix_ms(*status.last_success));
+  out.set_registrations(status.registrations);
+  out.set_renewals(status.renewals);
+  out.set_lost(status.lost);
+  out.set_missing(status.missing);
+  if (status.last_error) out.set_last_error_code(std::string(to_string(*status.last_error)));
+  out.set_last_error(status.last_error_detail);
 }
 
 void fill(const ServiceStatus& status, v1::GetStatusResponse& out) {

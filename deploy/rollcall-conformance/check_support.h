@@ -25,6 +25,10 @@ Result<SnapshotAnswer> first_snapshot(ProviderStream& stream);
 // The answer to one event that is no failure.
 Result<ProviderEvent> next_answer(ProviderStream& stream);
 
+// announce_check.cpp
+Verdict announces(PluginTarget& target);
+Verdict forgets_what_is_not_renewed(PluginTarget& target);
+
 // A connection whose calls are made one by one.
 struct RawSession {
   explicit RawSession(UniqueFd fd, const Clock& clock) : session(std::move(fd), clock, current) {}

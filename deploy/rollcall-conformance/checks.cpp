@@ -313,6 +313,9 @@ const std::vector<Check>& all_checks() {
       {"watch.tells", "a change of the backend is told", changes_are_told},
       {"auth.rotates", "another token in the token file is taken up without a restart",
        rotated_token_is_used},
+      {"announce.node", "an announced node is a member until it is withdrawn", announces},
+      {"announce.ttl", "an announced node that nobody renews leaves by itself",
+       forgets_what_is_not_renewed},
       {"process.restart", "ends by SIGTERM and comes back", restarts},
   };
   return checks;

@@ -211,7 +211,8 @@ std::string kinds_text(const v1::ListKindsResponse& kinds) {
   for (const auto& kind : kinds.kinds()) {
     if (!text.empty()) text += "\n";
     text += shown(kind.kind()) + ": " + shown(kind.summary(), 512) + "\n";
-    text += kind.needs_endpoints() ? "  needs endpoints\n" : "  takes no endpoints\n";
+    text += kind.needs_endpoints() ? "  needs endpoints" : "  takes no endpoints";
+    text += kind.announces() ? "; this node can be announced through it\n" : "\n";
     if (kind.params().empty()) continue;
     Table table({"WATCH_PARAMS", "TYPE", "DEFAULT", "MEANING"});
     for (const auto& param : kind.params()) {
@@ -232,7 +233,8 @@ Result<std::string> kinds_json(const v1::ListKindsResponse& kinds) {
     writer.begin_object()
         .field("kind", kind.kind())
         .field("summary", kind.summary())
-        .field("needs_endpoints", kind.needs_endpoints());
+        .field("needs_endpoints", kind.needs_endpoints())
+        .field("announces", kind.announces());
     writer.key("params").begin_array();
     for (const auto& param : kind.params()) {
       writer.begin_object()

@@ -84,6 +84,60 @@ void diagnose_provider(const v1::ProviderState& state, std::vector<Finding>& fin
   }
 }
 
+void diagnose_announcement(const v1::AnnouncementState& state, std::vector<Finding>& findings) {
+  const std::string& is = state.state();
+  const std::string id = shown(state.provider_id());
+  const std::string why =
+      state.last_error_code().empty()
+          ? ""
+          : ": " + shown(state.last_error_code()) + " " + shown(state.last_error(), 512);
+  if (is == "WAITING") {
+    findings.push_back({"This node is not announced through " + id + ": it is not registered.",
+                        "rollcall providers add FILE"});
+  } else if (is == "UNABLE") {
+    findings.push_back({"This node can't be announced through " + id + why + ".",
+                        "take it out of announce.providers, or rollcall providers show " + id});
+  } else if (is == "MISSING") {
+    findings.push_back({"This node is registered, and yet missing in the list of " + id + why + ".",
+                        "look for a filter, a tag or another id in rollcall providers show " + id});
+  } else if (is == "UNRENEWED" || (is == "REGISTERING" && !why.empty())) {
+    findings.push_back({"This node can't be " +
+                            std::string(is == "UNRENEWED" ? "renewed" : "registered") + " at " +
+                            id + why + ".",
+                        "see the page of the provider's kind for what it needs in the backend"});
+  }
+}
+
+std::string announcements_text(const v1::GetStatusResponse& status) {
+  Table table({"PROVIDER", "STATE", "FOR", "LISTED AS", "LOST", "MISSING"});
+  for (const auto& state : status.announcements()) {
+    table.row({shown(state.provider_id()), shown(state.state()), ms_text(state.since_ms()),
+               state.listed_as().empty() ? "-" : shown(state.listed_as()),
+               std::to_string(state.lost()), std::to_string(state.missing())});
+  }
+  return table.text(2);
+}
+
+void write_announcements(const v1::GetStatusResponse& status, JsonWriter& writer) {
+  writer.key("announcements").begin_array();
+  for (const auto& state : status.announcements()) {
+    writer.begin_object()
+        .field("provider_id", state.provider_id())
+        .field("state", state.state())
+        .field_u64_text("since_ms", state.since_ms())
+        .field("listed_as", state.listed_as())
+        .field("last_success_unix_ms", state.last_success_unix_ms())
+        .field_u64_text("registrations", state.registrations())
+        .field_u64_text("renewals", state.renewals())
+        .field_u64_text("lost", state.lost())
+        .field_u64_text("missing", state.missing())
+        .field("last_error_code", state.last_error_code())
+        .field("last_error", state.last_error())
+        .end_object();
+  }
+  writer.end_array();
+}
+
 std::string members_text(const v1::GetStatusResponse& status) {
   std::string text = count_text(status.members(), "member");
   std::string parts;
@@ -161,6 +215,7 @@ std::vector<Finding> diagnose(const v1::GetStatusResponse& status,
   std::vector<Finding> findings;
   diagnose_topology(status, findings);
   for (const auto& state : providers.providers()) diagnose_provider(state, findings);
+  for (const auto& state : status.announcements()) diagnose_announcement(state, findings);
   if (providers.providers().empty()) {
     findings.push_back({"No provider is registered.", "rollcall providers add FILE"});
   }
@@ -180,6 +235,7 @@ std::string status_text(const v1::GetStatusResponse& status,
   text += "Registry   " +
           count_text(static_cast<std::uint64_t>(providers.providers_size()), "provider") +
           ", revision " + std::to_string(status.revision()) + "\n\n";
+  if (!status.announcements().empty()) text += "Announced\n" + announcements_text(status) + "\n";
   text += "Consumers\n" + consumers_text(status) + "\n";
   const auto findings = diagnose(status, providers);
   if (findings.empty()) return text + "Nothing needs attention.\n";
@@ -220,6 +276,7 @@ Result<std::string> status_json(const v1::GetStatusResponse& status,
       .field("removals_held", status.removals_held())
       .field_u64_text("uptime_ms", status.uptime_ms());
   write_consumers(status, writer);
+  write_announcements(status, writer);
   writer.key("findings").begin_array();
   for (const Finding& finding : diagnose(status, providers)) {
     writer.begin_object().field("what", finding.what).field("act", finding.act).end_object();

@@ -8,6 +8,7 @@
 #include "core/codec/descriptor_codec.h"
 #include "core/limits.h"
 #include "providers/catalog.h"
+#include "provisioning/announce/announce_sample.h"
 #include "provisioning/config/config_loader.h"
 #include "provisioning/service/metrics_sample.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr auto kScrapeAnswer = std::chrono::seconds(5);  // below Prometheus' own 10 s
 constexpr auto kLiveAnswer = std::chrono::seconds(2);
+constexpr auto kListsAnswer = std::chrono::seconds(1);  // to the announcing thread
 
 bool any_from_config(const ProviderRegistry::View& view) {
   return std::any_of(view.providers.begin(), view.providers.end(), [](const AcceptedProvider& a) {
@@ -31,6 +33,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::start(Config config, LineLog
   if (auto ok = plane->open_state(); !ok) return tl::unexpected(std::move(ok.error()));
   if (auto ok = plane->open_registry(); !ok) return tl::unexpected(std::move(ok.error()));
   if (auto ok = plane->start_service(); !ok) return tl::unexpected(std::move(ok.error()));
+  plane->make_announcing();
   return plane;
 }
 
@@ -43,6 +46,7 @@ ControlPlane::ControlPlane(Config config, LineLogger& logger, std::string_view v
       catalog_(builtin_catalog()) {}
 
 ControlPlane::~ControlPlane() {
+  if (announcing_) announcing_->stop();
   if (registry_) registry_->set_listener({});
   if (service_) service_->stop();
 }
@@ -136,6 +140,25 @@ Result<void> ControlPlane::start_service() {
   return {};
 }
 
+// Nothing here is needed to serve, and nothing of it can fail the start.
+void ControlPlane::make_announcing() {
+  const Config::Announce& wanted = config_.announce;
+  if (wanted.providers.empty()) return;
+  Announcing::Options options;
+  options.providers = wanted.providers;
+  options.what = {wanted.node, wanted.socket, wanted.ttl};
+  for (const ListenAddress& address : config_.grpc.listen) {
+    if (options.what.socket.empty() && address.is_unix) options.what.socket = address.path;
+  }
+  options.seed = boot_.seed + 1;  // another sequence than the core's
+  Announcing::Dependencies deps;
+  deps.clock = &clock_;
+  deps.telemetry = &telemetry_;
+  deps.find = [this](const ProviderId& id) { return pool_->find(id); };
+  deps.status = [this] { return service_->status(kListsAnswer); };
+  announcing_ = std::make_unique<Announcing>(std::move(deps), options);
+}
+
 // The registry's listener: on the thread of the write, in the order of the revisions.
 void ControlPlane::providers_changed(const std::vector<AcceptedProvider>& accepted,
                                      Revision revision,
@@ -154,6 +177,7 @@ void ControlPlane::providers_changed(const std::vector<AcceptedProvider>& accept
     }
   }
   service_->set_providers(std::move(*entries), release_holds, nullptr, std::move(policy));
+  if (announcing_) announcing_->providers_changed();
 }
 
 Result<void> ControlPlane::reload(Config wanted) {
@@ -188,7 +212,9 @@ Result<std::string> ControlPlane::metrics_text() {
   sources.revision = registry_->view()->revision;
   sources.commands_queued = service_->commands_waiting();
   sources.uptime = clock_.now() - started_;
-  return metrics_.expose(make_sample(sources));
+  MetricsSample sample = make_sample(sources);
+  if (announcing_) add_announcements(announcing_->status(), sample);
+  return metrics_.expose(sample);
 }
 
 Result<std::vector<ProviderListing>> ControlPlane::listings() {

@@ -19,6 +19,7 @@
 #include "core/provider.h"
 #include "core/provider_store.h"
 #include "deploy/rollcalld/boot.h"
+#include "provisioning/announce/announcing.h"
 #include "provisioning/config/config.h"
 #include "provisioning/hub/hub_threads.h"
 #include "provisioning/hub/watch_hub.h"
@@ -71,12 +72,15 @@ class ControlPlane {
   OperatorLog& operators() { return operators_; }
   ServiceTelemetry& telemetry() { return telemetry_; }
   ProvisioningMetrics& metrics() { return metrics_; }
+  // Null: nothing is announced. It is started by whoever knows that everything is served.
+  Announcing* announcing() { return announcing_.get(); }
 
  private:
   ControlPlane(Config config, LineLogger& logger, std::string_view version);
   Result<void> open_state();
   Result<void> open_registry();
   Result<void> start_service();
+  void make_announcing();
   void providers_changed(const std::vector<AcceptedProvider>& accepted, Revision revision,
                          const std::vector<ProviderId>& release_holds);
   Result<RegistryChange> apply_providers(const Config& wanted, ProviderRegistry::When when);
@@ -112,6 +116,7 @@ class ControlPlane {
   std::unique_ptr<WatchHub> hub_;
   std::unique_ptr<ProvisioningService> service_;
   std::unique_ptr<HubThreads> hub_threads_;
+  std::unique_ptr<Announcing> announcing_;
 };
 
 }  // namespace rollcall

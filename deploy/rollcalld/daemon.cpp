@@ -11,6 +11,7 @@
 
 #include "core/limits.h"
 #include "deploy/rollcalld/service_manager.h"
+#include "provisioning/announce/limits.h"
 
 namespace rollcall {
 namespace {
@@ -84,6 +85,7 @@ tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::start(const CommandL
   if (auto ok = daemon->listen(version); !ok)
     return tl::unexpected(StartFailure{std::move(ok.error()), ExitCode::CannotListen});
   daemon->announce();
+  if (Announcing* announcing = daemon->plane_->announcing()) announcing->start();
   return daemon;
 }
 
@@ -113,6 +115,7 @@ Result<void> Daemon::listen_grpc(std::string_view version) {
   admin.hub = &plane_->hub();
   admin.operators = &plane_->operators();
   admin.telemetry = &plane_->telemetry();
+  admin.announcing = plane_->announcing();
   admin.version = version;
   admin.started = plane_->started();
   admin.drain = [this] {
@@ -248,8 +251,12 @@ void Daemon::drain(bool linger) {
   notify_service_manager("STOPPING=1");
   logger_.info("draining", {{"by", linger ? "operator" : "signal"}});
   grpc_->set_serving(false);
+  // Others hear that this node leaves while the consumers here get what there is to get.
+  const Duration withdraw = std::min<Duration>(limits::kAnnounceWithdraw, whole / 2);
+  if (Announcing* announcing = plane_->announcing()) announcing->begin_drain(began + withdraw);
   (void)plane_->service().ask(input::Drain{}, kAnswer);
   wait_for_consumers(linger, began + whole * kConsumersShare / 100);
+  if (Announcing* announcing = plane_->announcing()) announcing->stop();
   plane_->service().flush_state(kAnswer);
   plane_->hub().close();
   admin_->close();

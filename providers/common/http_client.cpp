@@ -11,9 +11,10 @@ namespace rollcall {
 HttpClient::HttpClient(Endpoint endpoint, std::string tls_server_name, const Io& io)
     : endpoint_(std::move(endpoint)), tls_server_name_(std::move(tls_server_name)), io_(io) {}
 
-Result<HttpAnswer> HttpClient::get(const HttpRequest& request, const Secrets* secrets) {
+Result<HttpAnswer> HttpClient::send(const HttpRequest& request, const Secrets* secrets) {
   // A kept-alive connection may have been closed by the peer in the meantime, which shows only when
-  // it is used. GET is idempotent: once, and only if no byte of an answer came, it is sent again.
+  // it is used. Requests are idempotent: once, and only if no byte of an answer came, it is sent
+  // again.
   for (bool reused = transport_.has_value();; reused = false) {
     if (!transport_) {
       const MonoTime connect_by =
@@ -34,7 +35,7 @@ Result<HttpAnswer> HttpClient::get(const HttpRequest& request, const Secrets* se
 Result<HttpAnswer> HttpClient::attempt(const HttpRequest& request, bool& answer_began) {
   HttpAnswer answer;
   answer.times.read_began = io_.clock.now();
-  if (auto sent = transport_->write(render_get(request, endpoint_), request.answer_by, io_);
+  if (auto sent = transport_->write(render_request(request, endpoint_), request.answer_by, io_);
       !sent) {
     return tl::unexpected(std::move(sent.error()));
   }
@@ -64,16 +65,21 @@ Result<HttpAnswer> HttpClient::attempt(const HttpRequest& request, bool& answer_
   return answer;
 }
 
-std::string render_get(const HttpRequest& request, const Endpoint& endpoint) {
-  std::string text = "GET " + request.target + " HTTP/1.1\r\nHost: " + endpoint.authority() +
-                     "\r\nUser-Agent: rollcall\r\n";
+std::string render_request(const HttpRequest& request, const Endpoint& endpoint) {
+  std::string text = request.method + " " + request.target +
+                     " HTTP/1.1\r\nHost: " + endpoint.authority() + "\r\nUser-Agent: rollcall\r\n";
   const bool accepts = std::any_of(request.headers.begin(), request.headers.end(),
                                    [](const auto& header) { return header.first == "Accept"; });
   if (!accepts) text += "Accept: application/json\r\n";
   for (const auto& [name, value] : request.headers) {
     text.append(name).append(": ").append(value).append("\r\n");
   }
-  return text.append("\r\n");
+  if (request.method != "GET") {
+    text +=
+        "Content-Type: application/json\r\nContent-Length: " + std::to_string(request.body.size()) +
+        "\r\n";
+  }
+  return text.append("\r\n").append(request.body);
 }
 
 std::string percent_encoded(std::string_view text) {

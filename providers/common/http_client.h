@@ -1,6 +1,7 @@
-// HttpClient: GET over one kept-alive connection to one endpoint, for long polls. Every call ends
-// by its deadlines and within moments of Cancel::cancel(); headers and bodies are bounded;
-// redirects are answers like any other and never followed.
+// HttpClient: requests over one kept-alive connection to one endpoint: GET, for long polls, and
+// whatever else is idempotent. Every call ends by its deadlines and within moments of
+// Cancel::cancel(); headers and bodies are bounded; redirects are answers like any other and never
+// followed.
 //
 // Why not cpp-httplib (0.11.4) on this side: its read time-out starts anew with every byte (a
 // dripping server holds it for ever), a header line grows without limit (1 GB in 6 s, measured), it
@@ -25,7 +26,8 @@
 namespace rollcall {
 
 struct HttpRequest {
-  std::string target;  // "/v1/health/service/web?wait=10s": encoded
+  std::string method = "GET";  // or "PUT"; idempotent, for it may be sent twice
+  std::string target;          // "/v1/health/service/web?wait=10s": encoded
   // Sent as they are; no CR, LF or NUL in them (secrets go here, and into no error).
   std::vector<std::pair<std::string, std::string>> headers;
   MonoTime answer_by{};  // the first byte of the answer; what a long poll stretches
@@ -34,6 +36,7 @@ struct HttpRequest {
   // Not for a question about a state ("what changed after index 7?") that the peer may have lost
   // since.
   bool resend_if_closed = true;
+  std::string body{};  // JSON; of a PUT
 };
 
 struct HttpAnswer {
@@ -47,7 +50,10 @@ class HttpClient {
 
   // Connects if need be (`secrets` serve TLS; the pointer isn't kept). Errors:
   // Transport::connect()'s and HttpResponseParser's; any error closes the connection.
-  Result<HttpAnswer> get(const HttpRequest& request, const Secrets* secrets);
+  Result<HttpAnswer> send(const HttpRequest& request, const Secrets* secrets);
+  Result<HttpAnswer> get(const HttpRequest& request, const Secrets* secrets) {
+    return send(request, secrets);
+  }
 
   bool connected() const { return transport_.has_value(); }
   void close() { transport_.reset(); }
@@ -63,7 +69,7 @@ class HttpClient {
 };
 
 // The request as it is sent. A header "Accept" of the request takes the place of the default one.
-std::string render_get(const HttpRequest& request, const Endpoint& endpoint);
+std::string render_request(const HttpRequest& request, const Endpoint& endpoint);
 
 // `text` as one segment of a path or value of a query (RFC 3986: all but unreserved is %XX).
 std::string percent_encoded(std::string_view text);

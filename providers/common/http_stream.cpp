@@ -37,7 +37,7 @@ Result<HttpResponse> HttpStream::open(const HttpRequest& request, const Secrets*
 
 // The head, and the body too of an answer that is no stream.
 Result<void> HttpStream::receive_head(const HttpRequest& request) {
-  if (auto sent = transport_->write(render_get(request, endpoint_), request.answer_by, io_);
+  if (auto sent = transport_->write(render_request(request, endpoint_), request.answer_by, io_);
       !sent) {
     return sent;
   }

@@ -27,27 +27,6 @@ bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-Result<void> judge_status(const HttpResponse& response) {
-  const int status = response.status;
-  if (status == 200) return {};
-  const std::string said = "HTTP " + std::to_string(status) + ": " + quoted_body(response);
-  if (status == 400) return fail(ErrorCode::InvalidConfig, said);
-  if (status == 401) return fail(ErrorCode::AuthFailed, said);
-  if (status == 403 || status == 500) {  // an error that another server relayed comes as 500
-    if (contains(response.body, "ACL not found")) {
-      return fail(ErrorCode::AuthFailed, "the token is unknown to Consul (" + said + ")");
-    }
-    if (status == 403 || contains(response.body, "Permission denied")) {
-      return fail(ErrorCode::PermissionDenied, said);
-    }
-    if (contains(response.body, "boolean expression evaluator")) {
-      return fail(ErrorCode::InvalidConfig, "the filter is refused (" + said + ")");
-    }
-  }
-  if (status == 429 || status >= 500) return fail(ErrorCode::BackendUnavailable, said);
-  return fail(ErrorCode::MalformedResponse, "not what Consul answers: " + said);
-}
-
 std::optional<std::uint64_t> number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -264,6 +243,27 @@ class EntryReader {
 };
 
 }  // namespace
+
+Result<void> judge_status(const HttpResponse& response) {
+  const int status = response.status;
+  if (status == 200) return {};
+  const std::string said = "HTTP " + std::to_string(status) + ": " + quoted_body(response);
+  if (status == 400) return fail(ErrorCode::InvalidConfig, said);
+  if (status == 401) return fail(ErrorCode::AuthFailed, said);
+  if (status == 403 || status == 500) {  // an error that another server relayed comes as 500
+    if (contains(response.body, "ACL not found")) {
+      return fail(ErrorCode::AuthFailed, "the token is unknown to Consul (" + said + ")");
+    }
+    if (status == 403 || contains(response.body, "Permission denied")) {
+      return fail(ErrorCode::PermissionDenied, said);
+    }
+    if (contains(response.body, "boolean expression evaluator")) {
+      return fail(ErrorCode::InvalidConfig, "the filter is refused (" + said + ")");
+    }
+  }
+  if (status == 429 || status >= 500) return fail(ErrorCode::BackendUnavailable, said);
+  return fail(ErrorCode::MalformedResponse, "not what Consul answers: " + said);
+}
 
 Result<std::uint64_t> judge(const HttpResponse& response, const ConsulSettings& settings) {
   if (auto ok = judge_status(response); !ok) return tl::unexpected(std::move(ok.error()));

@@ -13,6 +13,9 @@
 
 namespace rollcall {
 
+// Whether a status is 200; of any other, the code below.
+Result<void> judge_status(const HttpResponse& response);
+
 // The index of an answer that may be believed. Which failure looks like which code:
 //   400, 500 about the filter                          INVALID_CONFIG
 //   401, 403/500 "ACL not found"                       AUTH_FAILED

@@ -5,6 +5,7 @@
 #include "core/limits.h"
 #include "providers/common/cancel.h"
 #include "providers/common/endpoint_errors.h"
+#include "providers/consul/consul_announcer.h"
 #include "providers/consul/consul_answer.h"
 #include "providers/consul/consul_client.h"
 #include "providers/consul/consul_settings.h"
@@ -37,6 +38,10 @@ class ConsulProvider : public ClusterProvider {
 
   std::unique_ptr<ProviderStream> stream() override {
     return std::make_unique<ConsulStream>(settings_, descriptor_.auth, history_, clock_);
+  }
+
+  std::unique_ptr<Announcer> announcer(const Announcement& what) override {
+    return make_consul_announcer(settings_, descriptor_.auth, what, clock_);
   }
 
   // The longest silence of an agent that answers: lower limits of failover go with a lower wait_ms.

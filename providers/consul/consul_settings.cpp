@@ -72,7 +72,8 @@ const KindInfo& consul_info() {
         "How long a question may block, 10 to 10000 ms; the provider attests that often."},
        {"tls_server_name", "string", "", false,
         "Name in the servers' certificates (server.<dc>.consul); by default the endpoint's "
-        "host."}}};
+        "host."}},
+      /*announces=*/true};
   return info;
 }
 
@@ -108,6 +109,8 @@ ConsulSettings consul_settings(const ProviderDescriptor& d) {
     if (auto endpoint = consul_endpoint(text)) settings.endpoints.push_back(std::move(*endpoint));
   }
   settings.service = param_text(info, d, "service");
+  settings.tag = param_text(info, d, "tag");
+  settings.name_space = param_text(info, d, "namespace");
   const std::string id = param_text(info, d, "id");
   if (id.starts_with(kMetaPrefix)) {
     settings.id = ConsulSettings::Id::Meta;

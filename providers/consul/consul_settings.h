@@ -17,6 +17,8 @@ struct ConsulSettings {
 
   std::vector<Endpoint> endpoints;
   std::string service;
+  std::string tag;         // the only instances that count have it; empty: all
+  std::string name_space;  // Enterprise; empty: the agent's
   Id id = Id::NodeAndService;
   std::string id_meta;  // the key, of Id::Meta
   Mode mode = Mode::Default;

@@ -30,4 +30,8 @@ inline constexpr std::chrono::seconds kConsulRefill{1};
 inline constexpr std::int64_t kConsulMaxStaleMs = 60'000;
 inline constexpr std::size_t kConsulTagsBytes = 512;  // = kMaxLabelValueBytes
 
+// --- announcing ---
+// Consul takes no less; how long a node whose sidecar is gone stays, NOT_READY, before it leaves.
+inline constexpr std::chrono::minutes kConsulDeregisterMin{1};
+
 }  // namespace rollcall::limits

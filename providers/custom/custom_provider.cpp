@@ -1,12 +1,12 @@
 #include "providers/custom/custom_provider.h"
 
-#include <grpc/grpc.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "providers/common/cancel.h"
+#include "providers/custom/custom_announcer.h"
 #include "providers/custom/custom_stream.h"
+#include "providers/custom/grpc_up.h"
 #include "providers/custom/limits.h"
 #include "providers/custom/plugin_connection.h"
 #include "providers/custom/plugin_messages.h"
@@ -14,16 +14,6 @@
 
 namespace rollcall {
 namespace {
-
-// gRPC stays up while a provider lives, and not only while a connection does: its threads and
-// descriptors need not come and go with every attempt.
-class GrpcUp {
- public:
-  GrpcUp() { grpc_init(); }
-  ~GrpcUp() { grpc_shutdown(); }
-  GrpcUp(const GrpcUp&) = delete;
-  GrpcUp& operator=(const GrpcUp&) = delete;
-};
 
 class CustomProvider : public ClusterProvider {
  public:
@@ -69,6 +59,10 @@ class CustomProvider : public ClusterProvider {
 
   std::unique_ptr<ProviderStream> stream() override {
     return std::make_unique<CustomStream>(settings_, history_, clock_);
+  }
+
+  std::unique_ptr<Announcer> announcer(const Announcement& what) override {
+    return make_custom_announcer(settings_, what, clock_);
   }
 
   Duration attest_interval() const override { return settings_->attest; }

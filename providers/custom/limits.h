@@ -43,6 +43,9 @@ inline constexpr std::chrono::milliseconds kPluginExitGrace{250};
 // TERM to KILL. With what else a stream does at its end it stays below the 1 s of cancel().
 inline constexpr std::chrono::milliseconds kPluginTermGrace{600};
 
+// What a plug-in may ask to be renewed within: less would make it a hammer.
+inline constexpr std::chrono::seconds kPluginRenewMin{1};
+
 // --- how often it is started or asked again, whatever the core's backoff says ---
 inline constexpr int kPluginAttemptBurst = 2;
 inline constexpr std::chrono::seconds kPluginAttemptRefill{1};

@@ -93,6 +93,19 @@ Result<ClusterNode> node_from_plugin(const v1::Node& message, std::string_view w
   return fail(ErrorCode::MalformedResponse, "a member is not what it must be", std::move(problems));
 }
 
+v1::Node node_to_plugin(const ClusterNode& node) {
+  v1::Node message;
+  message.set_id(node.id.str());
+  message.set_host(node.host);
+  message.set_port(node.port);
+  message.set_zone(node.zone);
+  for (const auto& [key, value] : node.labels) (*message.mutable_labels())[key] = value;
+  message.set_weight(node.weight);
+  message.set_status(static_cast<v1::NodeStatus>(node.status));  // the numbers are the wire's
+  message.set_incarnation(node.incarnation);
+  return message;
+}
+
 ProvisioningError failure_from_plugin(const v1::PluginFailure& message) {
   const std::string detail = plugin_text(message.detail(), limits::kMaxPluginDetailBytes);
   const auto code = error_code_from_string(message.code());

@@ -22,6 +22,9 @@ namespace rollcall {
 // MALFORMED_RESPONSE with every problem of the node; `where` prefixes them ("members[3]").
 Result<ClusterNode> node_from_plugin(const v1::Node& message, std::string_view where);
 
+// What node_from_plugin() reads back.
+v1::Node node_to_plugin(const ClusterNode& node);
+
 // The failure as the stream's own. A code that the protocol does not know is MALFORMED_RESPONSE.
 ProvisioningError failure_from_plugin(const v1::PluginFailure& message);
 

@@ -80,6 +80,8 @@ ErrorCode code_from(grpc::StatusCode code) {
       return ErrorCode::LimitExceeded;
     case grpc::StatusCode::UNIMPLEMENTED:
       return ErrorCode::CapabilityMissing;
+    case grpc::StatusCode::ALREADY_EXISTS:
+      return ErrorCode::DuplicateName;
     case grpc::StatusCode::INTERNAL:
     case grpc::StatusCode::DATA_LOSS:
     case grpc::StatusCode::OUT_OF_RANGE:
@@ -308,6 +310,25 @@ Result<v1::HandshakeResponse> PluginSession::handshake(const PluginSettings& set
 Result<v1::CheckConnectivityResponse> PluginSession::check(MonoTime deadline) {
   return unary<v1::CheckConnectivityResponse>(deadline, [&](grpc::ClientContext* context) {
     return stub_->PrepareAsyncCheckConnectivity(context, v1::CheckConnectivityRequest(), &queue_);
+  });
+}
+
+Result<v1::AnnounceResponse> PluginSession::announce(const ClusterNode& node, Duration ttl,
+                                                     MonoTime deadline) {
+  v1::AnnounceRequest request;
+  *request.mutable_node() = node_to_plugin(node);
+  request.set_ttl_ms(static_cast<std::uint32_t>(to_ms(ttl)));
+  return unary<v1::AnnounceResponse>(deadline, [&](grpc::ClientContext* context) {
+    return stub_->PrepareAsyncAnnounce(context, request, &queue_);
+  });
+}
+
+Result<v1::WithdrawResponse> PluginSession::withdraw(const ClusterNode& node, MonoTime deadline) {
+  v1::WithdrawRequest request;
+  request.set_node_id(node.id.str());
+  request.set_incarnation(node.incarnation);
+  return unary<v1::WithdrawResponse>(deadline, [&](grpc::ClientContext* context) {
+    return stub_->PrepareAsyncWithdraw(context, request, &queue_);
   });
 }
 

@@ -17,6 +17,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "core/error.h"
+#include "core/node.h"
 #include "core/time.h"
 #include "providers/common/unique_fd.h"
 #include "providers/custom/plugin_relay.h"
@@ -53,6 +54,8 @@ class PluginSession {
   // nothing by the deadline.
   Result<v1::HandshakeResponse> handshake(const PluginSettings& settings, MonoTime deadline);
   Result<v1::CheckConnectivityResponse> check(MonoTime deadline);
+  Result<v1::AnnounceResponse> announce(const ClusterNode& node, Duration ttl, MonoTime deadline);
+  Result<v1::WithdrawResponse> withdraw(const ClusterNode& node, MonoTime deadline);
 
   // One stream at a time; beginning one ends the one before.
   Result<void> begin_snapshot(MonoTime deadline);

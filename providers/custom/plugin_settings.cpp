@@ -135,7 +135,8 @@ const KindInfo& custom_info() {
        {"start_ms", "duration_ms", "4000", false,
         "How long starting, connecting and the handshake may take, 100 to 60000 ms."},
        {"attest_ms", "duration_ms", "5000", false,
-        "How often the plug-in has to confirm that its view is complete, 50 to 600000 ms."}}};
+        "How often the plug-in has to confirm that its view is complete, 50 to 600000 ms."}},
+      /*announces=*/true};  // if the plug-in does
   return info;
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "providers/etcd/etcd_announcer.h"
 #include "providers/etcd/etcd_calls.h"
 #include "providers/etcd/etcd_client.h"
 #include "providers/etcd/etcd_errors.h"
@@ -40,6 +41,10 @@ class EtcdProvider : public ClusterProvider {
 
   std::unique_ptr<ProviderStream> stream() override {
     return std::make_unique<EtcdStream>(settings_, descriptor_.auth, history_, clock_);
+  }
+
+  std::unique_ptr<Announcer> announcer(const Announcement& what) override {
+    return make_etcd_announcer(settings_, descriptor_.auth, what, clock_);
   }
 
   Duration attest_interval() const override {

@@ -27,7 +27,8 @@ const KindInfo& etcd_info() {
        {"attest_ms", "duration_ms", "4000", false,
         "How often the view is proven to be complete, 50 to 8000 ms."},
        {"tls_server_name", "string", "", false,
-        "Name in the servers' certificates; by default the endpoint's host."}}};
+        "Name in the servers' certificates; by default the endpoint's host."}},
+      /*announces=*/true};
   return info;
 }
 

@@ -6,6 +6,7 @@
 
 #include "providers/common/params.h"
 #include "providers/local/limits.h"
+#include "providers/local/local_announcer.h"
 #include "providers/local/local_stream.h"
 
 namespace rollcall {
@@ -29,7 +30,8 @@ const KindInfo& local_info() {
        {"attest_ms", "duration_ms", "5000", false,
         "How often to read the registry again and say that nothing changed, 50 to 5000 ms."},
        {"lock_wait_ms", "duration_ms", "2000", false,
-        "Longest wait for the registry's lock, 10 to 5000 ms."}}};
+        "Longest wait for the registry's lock, 10 to 5000 ms."}},
+      /*announces=*/true};
   return info;
 }
 
@@ -86,6 +88,10 @@ class LocalProvider : public ClusterProvider {
 
   std::unique_ptr<ProviderStream> stream() override {
     return std::make_unique<LocalStream>(settings_, files_, clock_);
+  }
+
+  std::unique_ptr<Announcer> announcer(const Announcement& what) override {
+    return make_local_announcer(settings_, what, files_, clock_);
   }
 
   Duration attest_interval() const override { return settings_.attest; }

@@ -13,6 +13,7 @@
 
 #include "core/descriptor.h"
 #include "core/limits.h"
+#include "core/node.h"
 #include "core/time.h"
 #include "provisioning/failover/failover_policy.h"
 #include "provisioning/telemetry/logger.h"
@@ -92,6 +93,14 @@ struct Config {
     Duration topology_save_every{limits::kTopologySaveEvery};
     friend bool operator==(const Lifecycle&, const Lifecycle&) = default;
   } lifecycle;
+
+  struct Announce {
+    std::vector<ProviderId> providers;  // through whose backends; none: nothing is announced
+    ClusterNode node;                   // this one; all right if there are providers
+    std::string socket;                 // of the node, absolute; empty: the sidecar's own
+    Duration ttl{limits::kAnnounceTtl};
+    friend bool operator==(const Announce&, const Announce&) = default;
+  } announce;
 
   bool from_file = false;      // there was a configuration file: no embedded default provider
   bool has_providers = false;  // `providers:` is there, if only as an empty list

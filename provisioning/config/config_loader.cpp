@@ -185,6 +185,27 @@ class Loader {
     }
     check_tls();
     check_listeners();
+    check_announce();
+  }
+
+  void check_announce() {
+    const Config::Announce& announce = config_.announce;
+    if (announce.providers.empty()) {
+      if (!announce.node.id.empty()) {
+        complain("announce.providers", "at least one provider's id, because there is a node_id");
+      }
+      return;
+    }
+    for (const Problem& problem : validate_node(announce.node, "announce")) {
+      if (problem.field == "announce.id") {
+        complain("announce.node_id", problem.expected);
+      } else {
+        const Setting* setting = find_setting(problem.field);
+        complain(setting != nullptr ? std::string_view(setting->path) : "announce.labels",
+                 problem.expected);
+      }
+    }
+    if (announce.node.port == 0) complain("announce.port", "the port on which the node listens");
   }
 
   void check_tls() {

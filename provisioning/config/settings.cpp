@@ -365,6 +365,7 @@ std::vector<Setting> all_settings() {
   add_log(all);
   add_failover(all);
   add_rest(all);
+  add_announce_settings(all);
   return all;
 }
 
@@ -372,7 +373,7 @@ struct Section {
   std::string_view name;
   std::string_view doc;
 };
-constexpr std::array<Section, 9> kSections = {{
+constexpr std::array<Section, 10> kSections = {{
     {"grpc", "The services of the API."},
     {"http", "The endpoints for Prometheus, probes and people."},
     {"log", "The structured log on standard error."},
@@ -382,6 +383,7 @@ constexpr std::array<Section, 9> kSections = {{
     {"hub", "The event log and its subscribers."},
     {"admission", "What is checked before a provider is accepted."},
     {"lifecycle", "Shutting down, and what is kept for the next start."},
+    {"announce", "This node as a member at the backends of providers that are registered."},
 }};
 
 }  // namespace

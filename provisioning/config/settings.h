@@ -34,6 +34,9 @@ struct Setting {
 const std::vector<Setting>& settings();
 const Setting* find_setting(std::string_view path);  // null: there is no such setting
 
+// The rows of the section `announce` (announce_settings.cpp).
+void add_announce_settings(std::vector<Setting>& all);
+
 // One sentence about each section ("failover"), for the reference; empty: not a section.
 std::string_view section_doc(std::string_view section);
 

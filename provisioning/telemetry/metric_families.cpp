@@ -165,6 +165,19 @@ void add_traffic(Families& out, const MetricsSample& sample) {
   out.push_back(std::move(ended).take());
 }
 
+void add_announcements(Families& out, const MetricsSample& sample) {
+  FamilyBuilder states("rollcall_announce_state");
+  FamilyBuilder success("rollcall_announce_last_success_timestamp_seconds");
+  for (const auto& a : sample.announcements) {
+    for (const std::string_view state : sample.announce_states) {
+      states.add(number(a.state == state), {a.provider.str(), std::string(state)});
+    }
+    if (a.last_success) success.add(unix_seconds(*a.last_success), {a.provider.str()});
+  }
+  out.push_back(std::move(states).take());
+  out.push_back(std::move(success).take());
+}
+
 }  // namespace
 
 std::vector<std::string> label_names(const MetricInfo& info) {
@@ -211,6 +224,7 @@ std::vector<prometheus::MetricFamily> sample_families(
   add_topology(out, sample);
   add_consumers(out, sample, consumer_label);
   add_traffic(out, sample);
+  add_announcements(out, sample);
   gauge(out, "rollcall_boot_number", static_cast<double>(sample.epoch.value() >> kEpochBootShift));
   gauge(out, "rollcall_event_sequence", static_cast<double>(sample.seq_no.value() & kSequenceMask));
   gauge(out, "rollcall_registry_revision", static_cast<double>(sample.revision.value()));

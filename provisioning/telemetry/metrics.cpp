@@ -121,13 +121,16 @@ class ProvisioningMetrics::Impl {
   Counter reloads_{registry_, "rollcall_reloads_total"};
   Counter encoded_{registry_, "rollcall_snapshots_encoded_total"};
   Counter requests_{registry_, "rollcall_requests_total"};
+  Counter announce_calls_{registry_, "rollcall_announce_calls_total"};
+  Counter announce_missing_{registry_, "rollcall_announce_missing_total"};
   Histogram latency_{registry_, "rollcall_snapshot_latency_seconds"};
   Histogram check_seconds_{registry_, "rollcall_connectivity_check_seconds"};
   Histogram write_seconds_{registry_, "rollcall_store_write_seconds"};
   Histogram encode_seconds_{registry_, "rollcall_snapshot_encode_seconds"};
 
   BoundedNames providers_{limits::kMaxProviders, [this](const std::string& gone) {
-                            for (Counter* counter : {&failovers_, &interruptions_, &holds_}) {
+                            for (Counter* counter : {&failovers_, &interruptions_, &holds_,
+                                                     &announce_calls_, &announce_missing_}) {
                               counter->drop(gone);
                             }
                           }};
@@ -210,6 +213,18 @@ void ProvisioningMetrics::snapshot_encoded(Duration took) {
 void ProvisioningMetrics::request(std::string_view method, std::optional<ErrorCode> error) {
   const std::lock_guard lock(impl_->mutex_);
   impl_->requests_.at({std::string(method), code_text(error)}).Increment();
+}
+
+void ProvisioningMetrics::announce_call(const ProviderId& provider, std::string_view call,
+                                        std::optional<ErrorCode> error) {
+  const std::lock_guard lock(impl_->mutex_);
+  impl_->announce_calls_.at({impl_->provider(provider), std::string(call), code_text(error)})
+      .Increment();
+}
+
+void ProvisioningMetrics::announce_missing(const ProviderId& provider) {
+  const std::lock_guard lock(impl_->mutex_);
+  impl_->announce_missing_.at({impl_->provider(provider)}).Increment();
 }
 
 std::string ProvisioningMetrics::expose(const MetricsSample& sample) {

@@ -65,9 +65,18 @@ struct MetricsSample {
     std::array<std::uint64_t, kErrorCodeCount + 1> ended{};
   };
 
+  // This node at a provider through which it is announced.
+  struct Announcement {
+    ProviderId provider;
+    std::string_view state;                // one of announce_states
+    std::optional<WallTime> last_success;  // of registering or renewing
+  };
+
   std::vector<Provider> providers;
   std::vector<Consumer> consumers;
   std::vector<Traffic> traffic;
+  std::vector<Announcement> announcements;
+  std::vector<std::string_view> announce_states;  // all there are; static storage
 
   bool has_topology = false;
   std::array<std::size_t, kNodeStatusCount> members_by_status{};  // index: status - 1
@@ -119,6 +128,11 @@ class ProvisioningMetrics {
   void stream_interrupted(const ProviderId& provider, std::string_view code);  // or "ENDED"
   void validation_hold(const ProviderId& provider);
   void connectivity_checked(std::optional<ErrorCode> error, Duration took);
+
+  // --- announcing; `call`: static storage, "register" … ---
+  void announce_call(const ProviderId& provider, std::string_view call,
+                     std::optional<ErrorCode> error);
+  void announce_missing(const ProviderId& provider);
 
   // --- store and configuration ---
   // `file`: static storage, "providers.jsonl" …

@@ -108,6 +108,47 @@ TEST(StatusTest, R5_3_AnOutageSaysWhatIsWrongAndWhatToDo) {
 )");
 }
 
+TEST(StatusTest, WhereThisNodeIsAnnouncedIsShownAndWhatIsWrongWithIt) {
+  auto status = healthy_status();
+  auto& listed = *status.add_announcements();
+  listed.set_provider_id("consul");
+  listed.set_state("LISTED");
+  listed.set_since_ms(65'000);
+  listed.set_listed_as("agent-1/n1");
+  EXPECT_NE(status_text(status, providers_of({state_of("a", true)})).find(R"(Announced
+  PROVIDER  STATE   FOR        LISTED AS   LOST  MISSING
+  consul    LISTED  1 min 5 s  agent-1/n1  0     0
+
+Consumers
+)"),
+            std::string::npos)
+      << status_text(status, providers_of({}));
+  const struct {
+    const char* state;
+    const char* code;
+    const char* said;
+  } wrong[] = {{"WAITING", "", "not announced through consul"},
+               {"UNABLE", "CAPABILITY_MISSING", "can't be announced through consul"},
+               {"REGISTERING", "AUTH_FAILED", "can't be registered at consul: AUTH_FAILED"},
+               {"UNRENEWED", "TIMEOUT", "can't be renewed at consul: TIMEOUT"},
+               {"MISSING", "", "missing in the list of consul"}};
+  for (const auto& [state, code, said] : wrong) {
+    status.mutable_announcements(0)->set_state(state);
+    status.mutable_announcements(0)->set_last_error_code(code);
+    const auto findings = diagnose(status, providers_of({state_of("a", true)}));
+    ASSERT_EQ(findings.size(), 1u) << state;
+    EXPECT_NE(findings[0].what.find(said), std::string::npos) << findings[0].what;
+  }
+  for (const char* fine : {"REGISTERING", "REGISTERED", "LISTED", "WITHDRAWING"}) {
+    status.mutable_announcements(0)->set_state(fine);
+    status.mutable_announcements(0)->clear_last_error_code();
+    EXPECT_TRUE(diagnose(status, providers_of({state_of("a", true)})).empty()) << fine;
+  }
+  const auto json = status_json(status, providers_of({}));
+  ASSERT_TRUE(json);
+  EXPECT_NE(json->find(R"("listed_as": "agent-1/n1")"), std::string::npos) << *json;
+}
+
 TEST(StatusTest, EveryConditionHasItsFinding) {
   const auto first = [](const v1::GetStatusResponse& status, const v1::ProviderState& state) {
     const auto findings = diagnose(status, providers_of({state}));

@@ -181,9 +181,9 @@ TEST_F(HttpStreamTest, CancelEndsAReadFromAnotherThread) {
 TEST_F(HttpStreamTest, AHeaderAcceptOfTheRequestTakesThePlaceOfTheDefault) {
   HttpRequest asks = request();
   const Endpoint endpoint = *parse_endpoint("http://127.0.0.1:1", 80);
-  EXPECT_THAT(render_get(asks, endpoint), HasSubstr("Accept: application/json\r\n"));
+  EXPECT_THAT(render_request(asks, endpoint), HasSubstr("Accept: application/json\r\n"));
   asks.headers = {{"Accept", "text/plain"}};
-  const std::string text = render_get(asks, endpoint);
+  const std::string text = render_request(asks, endpoint);
   EXPECT_THAT(text, HasSubstr("Accept: text/plain\r\n"));
   EXPECT_THAT(text, ::testing::Not(HasSubstr("application/json")));
 }

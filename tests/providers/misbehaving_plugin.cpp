@@ -98,6 +98,7 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
     response->set_name(mode_ == "rude-name" ? "two\nlines" : "misbehaving");
     response->set_version(mode_);
     response->mutable_capabilities()->set_watch(mode_ != "no-watch");
+    response->mutable_capabilities()->set_announce(mode_.starts_with("announce"));
     if (mode_ == "seldom") response->set_attest_interval_ms(request->attest_interval_ms() + 1);
     token_file_ = request->token_file();
     return grpc::Status::OK;
@@ -110,6 +111,28 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
       response->mutable_failure()->set_detail("no such user");
     }
     if (mode_ == "hang-at-check") hang();
+    return grpc::Status::OK;
+  }
+
+  // Takes every node, and forgets it: it is never listed.
+  grpc::Status Announce(grpc::ServerContext*, const v1::AnnounceRequest* request,
+                        v1::AnnounceResponse* response) override {
+    if (mode_ == "announce-hangs") hang();
+    if (mode_ == "announce-crashes") std::abort();
+    if (mode_ == "announce-refused") {
+      return {grpc::StatusCode::ALREADY_EXISTS, "n1 is somebody else"};
+    }
+    if (mode_ == "announce-not-served") return {grpc::StatusCode::UNIMPLEMENTED, "later"};
+    const std::uint32_t ttl_ms = request->ttl_ms();
+    response->set_renew_within_ms(mode_ == "announce-never"    ? 0
+                                  : mode_ == "announce-hammer" ? 1
+                                  : mode_ == "announce-seldom" ? ttl_ms + 1
+                                                               : ttl_ms);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Withdraw(grpc::ServerContext*, const v1::WithdrawRequest*,
+                        v1::WithdrawResponse*) override {
     return grpc::Status::OK;
   }
 

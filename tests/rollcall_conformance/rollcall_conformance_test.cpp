@@ -64,7 +64,7 @@ TEST(RollcallConformance, TheExampleInCppPassesEveryCheck) {
        "cp '" + (directory / "b.json").string() + "' '" + (directory / "members").string() + "'",
        "--", (bin_dir() / "rollcall-plugin-directory").string()});
   EXPECT_EQ(finished.exit.code, 0) << finished.output;
-  EXPECT_THAT(finished.output, HasSubstr("15 passed, 0 failed, 0 with advice, 1 not checked"));
+  EXPECT_THAT(finished.output, HasSubstr("17 passed, 0 failed, 0 with advice, 1 not checked"));
 }
 
 TEST(RollcallConformance, TheExampleInPythonPassesEveryCheck) {
@@ -80,7 +80,7 @@ TEST(RollcallConformance, TheExampleInPythonPassesEveryCheck) {
                    json_of("PYTHONPATH", (bin_dir().parent_path() / "python-gen").string()), "--",
                    "/usr/bin/python3", "-B", program.string()});
   EXPECT_EQ(finished.exit.code, 0) << finished.output;
-  EXPECT_THAT(finished.output, HasSubstr("15 passed, 0 failed, 0 with advice, 1 not checked"));
+  EXPECT_THAT(finished.output, HasSubstr("17 passed, 0 failed, 0 with advice, 1 not checked"));
 }
 
 TEST(RollcallConformance, APluginThatMisbehavesFailsTheCheckOfItsFault) {
@@ -96,7 +96,8 @@ TEST(RollcallConformance, APluginThatMisbehavesFailsTheCheckOfItsFault) {
                 {"fails-itself", "watch.liveness"},
                 {"chunks-out-of-order", "watch.reconnect"},
                 {"ignore-cancel", "watch.leaks"},
-                {"leaks-descriptors", "watch.leaks"}};
+                {"leaks-descriptors", "watch.leaks"},
+                {"announce-forgets", "announce.node"}};
   for (const auto& [mode, check] : faults) {
     const Finished finished = misbehaving(mode);
     EXPECT_EQ(finished.exit.code, 1) << mode << ":\n" << finished.output;

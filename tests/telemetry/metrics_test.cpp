@@ -41,6 +41,9 @@ MetricsSample sample() {
   MetricsSample s;
   s.providers = {provider("c1"), provider("c2")};
   s.consumers = {consumer("placement", "p", 4), consumer("remoting", "r", 0)};
+  s.announce_states = {"WAITING", "LISTED"};
+  s.announcements = {{ProviderId("c1"), "LISTED", from_unix_ms(1'790'000'000'250)},
+                     {ProviderId("c2"), "WAITING", std::nullopt}};
   s.has_topology = true;
   s.members_by_status = {5, 2, 1};
   s.blocked = 3;
@@ -72,6 +75,8 @@ void touch_everything(ProvisioningMetrics& metrics) {
       event::ProviderChanged{ProviderId("c1"), ProviderId("c2"), FailoverReason::Timeout}));
   metrics.stream_interrupted(ProviderId("c1"), "TIMEOUT");
   metrics.validation_hold(ProviderId("c1"));
+  metrics.announce_call(ProviderId("c1"), "register", std::nullopt);
+  metrics.announce_missing(ProviderId("c1"));
   metrics.connectivity_checked(ErrorCode::AuthFailed, milliseconds(20));
   metrics.store_written("providers.jsonl", StoreOutcome::Unknown, milliseconds(9));
   metrics.reloaded(true);
@@ -141,6 +146,24 @@ TEST(MetricsTest, R4_5_HealthOfProvidersAndOfRemoteNodesIsExported) {
             HasSubstr("rollcall_consumer_lag_events{bridge=\"placement\",consumer=\"p\"} 4\n"),
             HasSubstr("rollcall_subscribers{bridge=\"partition\"} 0\n")));
   EXPECT_THAT(text, Not(HasSubstr("unacknowledged_events{bridge=\"remoting\"")));
+}
+
+TEST(MetricsTest, WhereThisNodeIsAnnouncedIsShown) {
+  ProvisioningMetrics metrics("1");
+  metrics.announce_call(ProviderId("c1"), "renew", ErrorCode::Timeout);
+  metrics.announce_call(ProviderId("c1"), "renew", std::nullopt);
+  const std::string text = metrics.expose(sample());
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("rollcall_announce_state{provider=\"c1\",state=\"LISTED\"} 1\n"),
+                    HasSubstr("rollcall_announce_state{provider=\"c1\",state=\"WAITING\"} 0\n"),
+                    HasSubstr("rollcall_announce_state{provider=\"c2\",state=\"WAITING\"} 1\n"),
+                    HasSubstr("rollcall_announce_last_success_timestamp_seconds{provider=\"c1\"} "
+                              "1790000000.25\n"),
+                    HasSubstr("rollcall_announce_calls_total{call=\"renew\",code=\"TIMEOUT\","
+                              "provider=\"c1\"} 1\n"),
+                    HasSubstr("rollcall_announce_calls_total{call=\"renew\",code=\"OK\","
+                              "provider=\"c1\"} 1\n")));
+  EXPECT_THAT(text, Not(HasSubstr("last_success_timestamp_seconds{provider=\"c2\"}")));
 }
 
 TEST(MetricsTest, WhatIsNotKnownIsAbsentAndNotZero) {

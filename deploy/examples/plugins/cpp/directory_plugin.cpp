@@ -1,14 +1,19 @@
 // rollcall-plugin-directory: a discovery plug-in for Rollcall. The members are the files of a
-// directory, one node each: whoever deploys a node drops a file there and takes it away again.
+// directory, one node each: whoever deploys a node drops a file there and takes it away again. A
+// node that Rollcall announces is a file, too, whose modification time is when it ceases to count:
+// nobody has to be there to take it away.
 //
 // It is an example to start from: it needs gRPC, Protobuf and rollcall/v1/plugin.proto, and nothing
 // else of Rollcall. README.md says how to build and use it.
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -19,6 +24,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <google/protobuf/util/json_util.h>
@@ -40,8 +46,49 @@ constexpr int kChunkMembers = 1000;
 constexpr std::size_t kChunkBytes = 512u << 10;
 constexpr milliseconds kSlowestScan{250};
 constexpr milliseconds kFastestScan{10};
+constexpr std::string_view kAnnounced = ".announced.json";
+constexpr std::uint32_t kShortestTtlMs = 1000;
 
 using Members = std::map<std::string, v1::Node>;  // by id
+
+std::int64_t unix_ms_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<milliseconds>(now).count();
+}
+
+bool is_over(const fs::path& path, const struct stat& info) {
+  if (!path.string().ends_with(kAnnounced)) return false;
+  return info.st_mtim.tv_sec * 1000 + info.st_mtim.tv_nsec / 1'000'000 <= unix_ms_now();
+}
+
+// Any id as the name of one file.
+std::string file_name(const std::string& id) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string name;
+  for (const char c : id) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '-' || c == '_') {
+      name += c;
+    } else {
+      name += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return name + std::string(kAnnounced);
+}
+
+// Beside it first, then in its place: a reader never sees half of it.
+bool write_until(const fs::path& path, const std::string& text, std::int64_t until_ms) {
+  const fs::path beside = path.string() + ".new";
+  std::ofstream out(beside, std::ios::binary | std::ios::trunc);
+  out << text;
+  out.close();
+  const timespec until{until_ms / 1000, until_ms % 1000 * 1'000'000};
+  const timespec times[2] = {until, until};
+  std::error_code error;
+  if (!out || ::utimensat(AT_FDCWD, beside.c_str(), times, 0) != 0) return false;
+  fs::rename(beside, path, error);
+  return !error;
+}
 
 v1::PluginFailure failure(const char* code, std::string detail) {
   v1::PluginFailure failed;
@@ -89,6 +136,7 @@ class DirectoryReader {
                                              std::map<fs::path, Known>& seen) {
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) return std::nullopt;  // taken away a moment ago
+    if (is_over(path, info)) return std::nullopt;
     const auto before = known_.find(path);
     if (before != known_.end() && before->second.inode == info.st_ino &&
         before->second.size == info.st_size &&
@@ -164,6 +212,7 @@ class DirectoryPlugin final : public v1::ClusterProviderPlugin::Service {
     response->set_name("directory");
     response->set_version("1.0.0");
     response->mutable_capabilities()->set_watch(true);
+    response->mutable_capabilities()->set_announce(true);
     response->set_attest_interval_ms(request->attest_interval_ms());
     for (const auto& [key, value] : request->config()) {
       if (key == "directory" && fs::path(value).is_absolute()) continue;
@@ -243,6 +292,45 @@ class DirectoryPlugin final : public v1::ClusterProviderPlugin::Service {
     return grpc::Status::OK;
   }
 
+  // The same node again has a later end; an id that another file has is never touched.
+  grpc::Status Announce(grpc::ServerContext*, const v1::AnnounceRequest* request,
+                        v1::AnnounceResponse* response) override {
+    const v1::Node& node = request->node();
+    const std::uint32_t ttl_ms = std::max(request->ttl_ms(), kShortestTtlMs);
+    const fs::path path = directory() / file_name(node.id());
+    const std::lock_guard lock(announcing_);
+    DirectoryReader reader(directory());
+    Members members;
+    if (auto failed = reader.read(members)) {
+      return {grpc::StatusCode::UNAVAILABLE, failed->code() + ": " + failed->detail()};
+    }
+    const auto known = members.find(node.id());
+    std::error_code error;
+    if (known != members.end() &&
+        (!fs::exists(path, error) || known->second.host() != node.host() ||
+         known->second.port() != node.port())) {
+      return {grpc::StatusCode::ALREADY_EXISTS, node.id() + " is " + known->second.host() + ":" +
+                                                    std::to_string(known->second.port()) + " in " +
+                                                    directory().string()};
+    }
+    std::string text;
+    const auto written = google::protobuf::util::MessageToJsonString(node, &text);
+    if (!written.ok() || !write_until(path, text + "\n", unix_ms_now() + ttl_ms)) {
+      return {grpc::StatusCode::UNAVAILABLE, path.string() + " can't be written"};
+    }
+    response->set_renew_within_ms(ttl_ms);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Withdraw(grpc::ServerContext*, const v1::WithdrawRequest* request,
+                        v1::WithdrawResponse*) override {
+    const std::lock_guard lock(announcing_);
+    std::error_code error;
+    fs::remove(directory() / file_name(request->node_id()), error);
+    if (error) return {grpc::StatusCode::UNAVAILABLE, error.message()};
+    return grpc::Status::OK;
+  }
+
   // Ends the waits of all calls.
   void stop() {
     const std::lock_guard lock(mutex_);
@@ -265,7 +353,8 @@ class DirectoryPlugin final : public v1::ClusterProviderPlugin::Service {
     return changed_.wait_for(lock, at_most, [&] { return stopping_; }) || context.IsCancelled();
   }
 
-  std::mutex mutex_;  // guards what follows
+  std::mutex announcing_;  // one at a time: look, then write
+  std::mutex mutex_;       // guards what follows
   std::condition_variable changed_;
   fs::path directory_;
   milliseconds attest_{5000};

@@ -2,10 +2,14 @@
 """A discovery plug-in for Rollcall: the members are the rows of an inventory in CSV.
 
 The inventory is a file, or what a command prints (a database client, a cloud's command line tool).
+Nodes that Rollcall announces are kept in a second file beside the first, each with its end.
 README.md says how to use it, and where the modules rollcall.v1.* come from.
 """
 
+import contextlib
 import csv
+import fcntl
+import json
 import os
 import shlex
 import signal
@@ -16,6 +20,7 @@ import time
 from concurrent import futures
 
 import grpc
+from google.protobuf import json_format
 
 from rollcall.v1 import events_pb2, plugin_pb2, plugin_pb2_grpc
 
@@ -52,13 +57,74 @@ class Inventory:
         if ("csv_file" in config) == ("command" in config):
             raise ValueError("config needs either csv_file or command")
         self.csv_file = config.get("csv_file")
+        self.announced_file = f"{self.csv_file}.announced"
         self.command = shlex.split(config.get("command", ""))
         self.timeout_s = float(config.get("command_timeout_s", "3"))
 
     def read(self):
         """All nodes by id, or Failed. Half of an inventory is never returned."""
         text = self._read_file() if self.csv_file else self._run_command()
-        return parse(text)
+        nodes = parse(text)
+        if self.csv_file:
+            for key, node in self._announced().items():
+                nodes.setdefault(key, node)  # a row of the inventory counts more
+        return nodes
+
+    def announce(self, node, ttl_s):
+        """True: it is announced for that long. False: the id is somebody else's."""
+        with self._locked():
+            known = self.read().get(node.id)
+            if known is not None and (known.host, known.port) != (node.host, node.port):
+                return False
+            self._save({**self._load(), node.id: {"node": json_format.MessageToDict(node),
+                                                  "until": time.time() + ttl_s}})
+            return True
+
+    def withdraw(self, node_id):
+        with self._locked():
+            entries = self._load()
+            if entries.pop(node_id, None) is not None:
+                self._save(entries)
+
+    def _announced(self):
+        try:
+            return {key: json_format.ParseDict(entry["node"], events_pb2.Node())
+                    for key, entry in self._load().items() if entry["until"] > time.time()}
+        except (KeyError, TypeError, json_format.ParseError) as error:
+            raise Failed("MALFORMED_RESPONSE", f"{self.announced_file}: {error}") from error
+
+    def _load(self):
+        try:
+            with open(self.announced_file, "rb") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise Failed("BACKEND_UNAVAILABLE", f"{self.announced_file}: {error}") from error
+
+    def _save(self, entries):
+        """Beside it first, then in its place; those that are over go."""
+        living = {key: entry for key, entry in entries.items() if entry["until"] > time.time()}
+        beside = self.announced_file + ".new"
+        try:
+            with open(beside, "w", encoding="utf-8") as file:
+                json.dump(living, file)
+            os.replace(beside, self.announced_file)
+        except OSError as error:
+            raise Failed("BACKEND_UNAVAILABLE", f"{self.announced_file}: {error}") from error
+
+    @contextlib.contextmanager
+    def _locked(self):
+        """One process at a time; of one process, one thread."""
+        try:
+            lock = os.open(self.announced_file + ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Failed("BACKEND_UNAVAILABLE", f"{self.announced_file}.lock: {error}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
 
     def _read_file(self):
         try:
@@ -163,7 +229,9 @@ class Plugin(plugin_pb2_grpc.ClusterProviderPluginServicer):
         version = PROTOCOL_VERSION if PROTOCOL_VERSION in request.protocol_versions else 0
         return plugin_pb2.HandshakeResponse(
             protocol_version=version, name="inventory-csv", version="1.0.0",
-            capabilities=plugin_pb2.PluginCapabilities(watch=True),
+            # What a command prints, nobody can write.
+            capabilities=plugin_pb2.PluginCapabilities(
+                watch=True, announce=inventory.csv_file is not None),
             attest_interval_ms=request.attest_interval_ms)
 
     def CheckConnectivity(self, request, context):
@@ -202,6 +270,30 @@ class Plugin(plugin_pb2_grpc.ClusterProviderPluginServicer):
                 yield plugin_pb2.PluginEvent(unchanged=plugin_pb2.PluginUnchanged())
             known = now
             over.wait(max(0.01, began + attest_s / 2 - time.monotonic()))
+
+    def Announce(self, request, context):
+        inventory = self._settings()[0]
+        if inventory.csv_file is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "config has no csv_file")
+        ttl_ms = max(request.ttl_ms, 1000)
+        try:
+            taken = inventory.announce(request.node, ttl_ms / 1000)
+        except Failed as failed:
+            context.abort(grpc.StatusCode.UNAVAILABLE, f"{failed.code}: {failed.detail}")
+        if not taken:
+            context.abort(grpc.StatusCode.ALREADY_EXISTS,
+                          f"{request.node.id} has another address in the inventory")
+        return plugin_pb2.AnnounceResponse(renew_within_ms=ttl_ms)
+
+    def Withdraw(self, request, context):
+        inventory = self._settings()[0]
+        if inventory.csv_file is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "config has no csv_file")
+        try:
+            inventory.withdraw(request.node_id)
+        except Failed as failed:
+            context.abort(grpc.StatusCode.UNAVAILABLE, f"{failed.code}: {failed.detail}")
+        return plugin_pb2.WithdrawResponse()
 
     def _settings(self):
         with self._lock:

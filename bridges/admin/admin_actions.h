@@ -13,6 +13,7 @@
 #include "provisioning/hub/watch_hub.h"
 #include "provisioning/registry/provider_registry.h"
 #include "provisioning/registry/provider_validator.h"
+#include "provisioning/registry/store_status.h"
 #include "provisioning/service/provider_pool.h"
 #include "provisioning/service/provisioning_service.h"
 #include "provisioning/service/service_telemetry.h"
@@ -33,6 +34,7 @@ struct AdminContext {
   ServiceTelemetry* telemetry = nullptr;
   std::string version;
   MonoTime started{};
+  std::function<StoreStatus()> store;  // where the accepted providers live; null: not shown
   std::function<void()> drain;  // begins the graceful end of the process; returns at once
 };
 

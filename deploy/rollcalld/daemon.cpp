@@ -115,6 +115,7 @@ Result<void> Daemon::listen_grpc(std::string_view version) {
   admin.telemetry = &plane_->telemetry();
   admin.version = version;
   admin.started = plane_->started();
+  admin.store = [this] { return plane_->store_status(); };
   admin.drain = [this] {
     drain_asked_ = true;
     signals_.wake();
@@ -248,6 +249,7 @@ void Daemon::drain(bool linger) {
   notify_service_manager("STOPPING=1");
   logger_.info("draining", {{"by", linger ? "operator" : "signal"}});
   grpc_->set_serving(false);
+  plane_->leave_fleet();
   (void)plane_->service().ask(input::Drain{}, kAnswer);
   wait_for_consumers(linger, began + whole * kConsumersShare / 100);
   plane_->service().flush_state(kAnswer);

@@ -16,17 +16,19 @@
 
 namespace rollcall {
 
-// Which write of the document, in whose history. Two that are equal are the same text.
+// Which write of the document, in whose history. The numbers alone do not tell: a store that was
+// restored from a backup gives them again, to another text. Two that are equal are the same text.
 struct SharedVersion {
   std::uint64_t history = 0;  // the store's identity (etcd: cluster id); 0: never looked
   std::int64_t written = 0;   // rises with each write (etcd: mod_revision); 0: there is no document
   std::int64_t writes = 0;    // since it was created (etcd: version)
+  std::uint64_t digest = 0;   // of the text
   friend bool operator==(const SharedVersion&, const SharedVersion&) = default;
 };
 
 struct SharedState {
   SharedVersion version;
-  std::optional<std::string> text;  // none: there is no document, or it is the one that is known
+  std::optional<std::string> text;  // none: there is no document, or it is certainly the known one
 };
 
 struct SwapFailure {
@@ -43,8 +45,8 @@ class SharedDocument {
  public:
   virtual ~SharedDocument() = default;
 
-  // The newest that the store confirms (a quorum, not one member's memory). Its text comes along
-  // unless it is the `known` version. Errors are those of a backend: BACKEND_UNAVAILABLE, TIMEOUT,
+  // The newest that the store confirms (a quorum, not one member's memory). Its text may be left
+  // out if it is the `known` version. Errors are those of a backend: BACKEND_UNAVAILABLE, TIMEOUT,
   // AUTH_FAILED, PERMISSION_DENIED …, SHUTTING_DOWN once cancelled.
   virtual Result<SharedState> look(const SharedVersion& known, MonoTime deadline) = 0;
 

@@ -35,7 +35,7 @@ struct AdminContext {
   std::string version;
   MonoTime started{};
   std::function<StoreStatus()> store;  // where the accepted providers live; null: not shown
-  std::function<void()> drain;  // begins the graceful end of the process; returns at once
+  std::function<void()> drain;         // begins the graceful end of the process; returns at once
 };
 
 class AdminActions {

@@ -188,8 +188,8 @@ void fill(const StoreStatus& store, v1::StoreState& out) {
   out.set_state(std::string(to_string(store.state)));
   out.set_reached(store.contact_age.has_value());
   if (store.contact_age) {
-    out.set_contact_age_ms(static_cast<std::uint64_t>(std::max<std::int64_t>(
-        0, to_ms(*store.contact_age))));
+    out.set_contact_age_ms(
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_ms(*store.contact_age))));
   }
   if (store.seen) out.set_shared_revision(store.seen->value());
   if (!store.trouble) return;

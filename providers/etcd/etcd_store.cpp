@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/codec/canonical.h"
 #include "providers/common/cancel.h"
 #include "providers/etcd/etcd_errors.h"
 #include "providers/etcd/etcd_settings.h"
@@ -28,8 +29,8 @@ EtcdTarget client_target(const EtcdStoreTarget& target) {
 MonoTime share_of(MonoTime deadline, MonoTime now, std::size_t endpoints_left) {
   const Duration share = (deadline - now) / static_cast<std::int64_t>(endpoints_left);
   const Duration least = limits::kEtcdMinAttempt;
-  return std::min({deadline, now + std::max(share, least),
-                   now + Duration(limits::kEtcdCallTimeout)});
+  return std::min(
+      {deadline, now + std::max(share, least), now + Duration(limits::kEtcdCallTimeout)});
 }
 
 SharedVersion version_of(const RangeResponse& answer) {
@@ -98,19 +99,23 @@ Result<SharedState> EtcdStore::look(const SharedVersion& known, MonoTime deadlin
 }
 
 Result<SharedState> EtcdStore::ask(const SharedVersion& known, MonoTime deadline) {
-  SharedState state;
-  if (known.written != 0) {
-    auto version = read(/*keys_only=*/true, deadline);
-    if (!version) return tl::unexpected(std::move(version.error()));
-    state.version = version_of(*version);
-    if (state.version == known || state.version.written == 0) return state;
+  if (known.written != 0 && known == last_ && last_is_watched_ && watch_ != nullptr) {
+    auto head = read(/*keys_only=*/true, deadline);
+    if (!head) return tl::unexpected(std::move(head.error()));
+    SharedVersion version = version_of(*head);
+    version.digest = known.digest;
+    if (watch_ != nullptr && version == known) return SharedState{known, std::nullopt};
   }
   auto whole = read(/*keys_only=*/false, deadline);
   if (!whole) return tl::unexpected(std::move(whole.error()));
+  SharedState state;
   state.version = version_of(*whole);
   if (state.version.written != 0) {
     state.text = std::move(*whole->mutable_kvs(0)->mutable_value());
+    state.version.digest = xxh64(*state.text);
   }
+  last_ = state.version;
+  last_is_watched_ = watch_ != nullptr;
   return state;
 }
 
@@ -137,8 +142,7 @@ Result<RangeResponse> EtcdStore::read(bool keys_only, MonoTime deadline) {
 }
 
 tl::expected<SharedVersion, SwapFailure> EtcdStore::swap(const SharedVersion& expected,
-                                                         std::string_view text,
-                                                         MonoTime deadline) {
+                                                         std::string_view text, MonoTime deadline) {
   TxnRequest request;
   compare(request, key_, expected);
   etcdserverpb::PutRequest& put = *request.add_success()->mutable_request_put();
@@ -163,7 +167,7 @@ tl::expected<SharedVersion, SwapFailure> EtcdStore::swap(const SharedVersion& ex
                     malformed("the answer to a write is of another history").value()});
   }
   return SharedVersion{header.cluster_id(), header.revision(),
-                       expected.written == 0 ? 1 : expected.writes + 1};
+                       expected.written == 0 ? 1 : expected.writes + 1, xxh64(text)};
 }
 
 Result<void> EtcdStore::open_watch(MonoTime deadline) {
@@ -172,6 +176,7 @@ Result<void> EtcdStore::open_watch(MonoTime deadline) {
   if (!watch) return tl::unexpected(std::move(watch.error()));
   watch_ = std::move(*watch);
   watched_from_ = revision_ + 1;
+  last_is_watched_ = false;
   return {};
 }
 
@@ -182,8 +187,8 @@ void EtcdStore::wait(MonoTime deadline) {
   const bool watching = watch_ != nullptr || open_watch(deadline).has_value();
   while (watching && clock_.now() < deadline) {
     auto answer = watch_->next(deadline);
-    const bool over = !answer || (*answer && ((*answer)->canceled() ||
-                                              (*answer)->compact_revision() != 0));
+    const bool over =
+        !answer || (*answer && ((*answer)->canceled() || (*answer)->compact_revision() != 0));
     if (over) {
       watch_.reset();
       return;

@@ -5,6 +5,10 @@
 // server) is made good by the next look. A write is a transaction that compares the key's
 // mod_revision and version, or that there is none.
 //
+// The value is left out of an answer only while a watch that is older than the last look has not
+// broken: whatever puts back the state of a store breaks its connections, and then the numbers may
+// come again with another value.
+//
 // Several endpoints are tried in turn within the deadline; the most specific failure is reported.
 //
 // Threads: a SharedDocument's rules.
@@ -53,7 +57,9 @@ class EtcdStore final : public SharedDocument {
   EtcdClient client_;
   TokenBucket bucket_;  // of wake-ups
 
-  std::int64_t revision_ = 0;  // of etcd, at the last look
+  std::int64_t revision_ = 0;     // of etcd, at the last look
+  SharedVersion last_;            // as the last whole look saw it
+  bool last_is_watched_ = false;  // that look came after watch_ began
   std::unique_ptr<EtcdWatch> watch_;
   std::int64_t watched_from_ = 0;
 };

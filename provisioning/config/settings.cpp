@@ -303,19 +303,22 @@ void add_store(std::vector<Setting>& all) {
        "A file of this sidecar in state_dir, or a key of an etcd that a fleet of sidecars shares."},
       ROLLCALL_AT(StoreKind, store.kind), "file or etcd", store_kind_from_string));
   all.push_back(store_endpoints());
-  Setting key = name({"store.key", Reload::No,
-                      "The key that holds the fleet's set. Sidecars of one fleet name the same one.",
-                      {}, "/rollcall/CLUSTER/providers"},
-                     ROLLCALL_AT(std::string, store.key), kMaxKeyBytes);
+  Setting key =
+      name({"store.key",
+            Reload::No,
+            "The key that holds the fleet's set. Sidecars of one fleet name the same one.",
+            {},
+            "/rollcall/CLUSTER/providers"},
+           ROLLCALL_AT(std::string, store.key), kMaxKeyBytes);
   all.push_back(std::move(key));
   all.push_back(path({"store.auth.token_file", Reload::No, "One line user:password."},
                      ROLLCALL_AT(std::string, store.auth.token_file)));
   all.push_back(path({"store.auth.ca_file", Reload::No,
                       "Who signs the servers' certificates, PEM; by default the system's bundle."},
                      ROLLCALL_AT(std::string, store.auth.ca_file)));
-  all.push_back(path({"store.auth.cert_file", Reload::No,
-                      "Our certificate, PEM, where etcd asks for one."},
-                     ROLLCALL_AT(std::string, store.auth.cert_file)));
+  all.push_back(
+      path({"store.auth.cert_file", Reload::No, "Our certificate, PEM, where etcd asks for one."},
+           ROLLCALL_AT(std::string, store.auth.cert_file)));
   all.push_back(path({"store.auth.key_file", Reload::No, "Its private key, PEM."},
                      ROLLCALL_AT(std::string, store.auth.key_file)));
   all.push_back(name({"store.tls_server_name", Reload::No,

@@ -69,8 +69,7 @@ tl::expected<FleetSet, FleetDocumentError> decode_fleet_document(std::string_vie
   auto set = decode_providers(text, fleet.unknown);
   if (!set) {
     std::string where = set.error().line != 0 ? "line " + std::to_string(set.error().line) : "it";
-    return refused(set.error().newer, ErrorCode::StoreCorrupted,
-                   where + " " + set.error().reason);
+    return refused(set.error().newer, ErrorCode::StoreCorrupted, where + " " + set.error().reason);
   }
   if (!take_hex(fleet.unknown.file.trailer, kFleet, fleet.fleet)) {
     return refused(false, ErrorCode::StoreCorrupted, "the fleet is not 16 hexadecimal digits");

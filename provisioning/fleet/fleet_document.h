@@ -70,8 +70,8 @@ std::string_view to_string(FleetVerdict verdict);
 
 // What may be done about each; the table is in the .cpp.
 struct FleetRule {
-  bool take_over = false;       // offered to the registry
-  bool write = false;           // save() replaces it
+  bool take_over = false;         // offered to the registry
+  bool write = false;             // save() replaces it
   bool write_on_purpose = false;  // save_over() replaces it
 };
 FleetRule rule_of(FleetVerdict verdict);

@@ -154,8 +154,7 @@ FleetStore::Next FleetStore::take_in(const SharedState& state, std::uint64_t gen
   {
     const std::lock_guard lock(mutex_);
     if (!trouble) {
-      next.verdict =
-          judge(followed_ ? &*followed_ : nullptr, next.version, set ? &*set : nullptr);
+      next.verdict = judge(followed_ ? &*followed_ : nullptr, next.version, set ? &*set : nullptr);
     }
     if (generation != generation_ && may_be_stale(next.verdict)) return Next::Again;
     if (next.verdict == FleetVerdict::Same) followed_->history = next.version.history;
@@ -234,8 +233,8 @@ void FleetStore::refused(const ProvisioningError& why) {
       seen_->refused = true;
       ProvisioningError trouble{why.code,
                                 "revision " + number(offered_->set.set.revision) + " of " +
-                                    options_.where + " can't be taken over here: " +
-                                    with_problems(why),
+                                    options_.where +
+                                    " can't be taken over here: " + with_problems(why),
                                 {},
                                 0};
       set_trouble(std::move(trouble), news);
@@ -260,8 +259,9 @@ tl::expected<Revision, WriteOutcome> FleetStore::save_over(
 std::optional<ProvisioningError> FleetStore::obstacle(Revision expected, Purpose purpose) const {
   if (!seen_) {
     return ProvisioningError{ErrorCode::BackendUnavailable,
-                             options_.where + " has not been looked at since a write of it "
-                                              "whose outcome is unknown: try again",
+                             options_.where +
+                                 " has not been looked at since a write of it "
+                                 "whose outcome is unknown: try again",
                              {},
                              0};
   }
@@ -303,7 +303,8 @@ tl::expected<Revision, WriteOutcome> FleetStore::write(
     d.origin = Origin::Api;
     kept.insert(d.id);
   }
-  std::erase_if(next.unknown.records, [&](const auto& entry) { return !kept.contains(entry.first); });
+  std::erase_if(next.unknown.records,
+                [&](const auto& entry) { return !kept.contains(entry.first); });
   auto text = encode_fleet_document(next);
   if (!text) return not_saved(std::move(text.error()));
   auto swapped = document_.swap(base, *text, clock_.now() + Duration(limits::kFleetSwap));
@@ -343,8 +344,8 @@ tl::expected<Revision, WriteOutcome> FleetStore::after_failure(FleetSet set, Swa
     }
   }
   ProvisioningError error = std::move(failure.error);
-  error.message += " (unknown: whether revision " + number(set.set.revision) +
-                   " was stored at " + options_.where +
+  error.message += " (unknown: whether revision " + number(set.set.revision) + " was stored at " +
+                   options_.where +
                    "; it is looked up before the next write, and followed if it was)";
   return not_saved(std::move(error), true);
 }
@@ -355,8 +356,10 @@ ProvisioningError FleetStore::trouble_of(FleetVerdict verdict, std::optional<Rev
   const std::string here = number(running());
   const std::string goes_on = followed_ ? "revision " + here + " goes on running here"
                                         : "this sidecar goes on with what it had by itself";
-  const std::string again = "; to store a set again on purpose: rollcall providers apply FILE "
-                            "--prune --revision " + here;
+  const std::string again =
+      "; to store a set again on purpose: rollcall providers apply FILE "
+      "--prune --revision " +
+      here;
   std::string text;
   switch (verdict) {
     case FleetVerdict::Gone:
@@ -368,8 +371,10 @@ ProvisioningError FleetStore::trouble_of(FleetVerdict verdict, std::optional<Rev
              ": the store was restored from a backup, " + goes_on + again;
       break;
     case FleetVerdict::Diverged:
-      text = options_.where + " holds another set of the same revision: the store was restored "
-                              "from a backup and written since, " + goes_on + again;
+      text = options_.where +
+             " holds another set of the same revision: the store was restored "
+             "from a backup and written since, " +
+             goes_on + again;
       break;
     case FleetVerdict::Foreign:
       text = options_.where + " is now in another store and of another fleet, " + goes_on +
@@ -389,9 +394,9 @@ ProvisioningError FleetStore::trouble_of(FleetVerdict verdict, std::optional<Rev
 // With mutex_ held.
 void FleetStore::set_trouble(std::optional<ProvisioningError> trouble,
                              std::vector<FleetNews>& news) {
-  const bool same = trouble.has_value() == trouble_.has_value() &&
-                    (!trouble || (trouble->code == trouble_->code &&
-                                  trouble->message == trouble_->message));
+  const bool same =
+      trouble.has_value() == trouble_.has_value() &&
+      (!trouble || (trouble->code == trouble_->code && trouble->message == trouble_->message));
   if (same) return;
   if (trouble) {
     news.push_back({Level::Error, "store_refused", trouble->code, trouble->message});

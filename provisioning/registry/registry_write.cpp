@@ -11,8 +11,7 @@ namespace rollcall {
 
 namespace {
 
-bool stores_nothing(const ProviderRegistry::View& base,
-                    const std::vector<AcceptedProvider>& next) {
+bool stores_nothing(const ProviderRegistry::View& base, const std::vector<AcceptedProvider>& next) {
   return descriptors_of(base.providers) == descriptors_of(next);
 }
 

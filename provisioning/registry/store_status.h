@@ -27,10 +27,11 @@ struct StoreStatus {
   std::string kind = "file";  // or "etcd"
   std::string where;          // the file, or the key
   State state = State::Own;
-  std::optional<Revision> seen;          // of the set that is in a shared store; none: not known
-  std::optional<Duration> contact_age;   // since it answered last; none: not since the start
-  std::optional<WallTime> contact_at;    // the same in wall time
-  std::optional<ProvisioningError> trouble;  // of Lost, Waiting (if there was a failure) and Refused
+  std::optional<Revision> seen;         // of the set that is in a shared store; none: not known
+  std::optional<Duration> contact_age;  // since it answered last; none: not since the start
+  std::optional<WallTime> contact_at;   // the same in wall time
+  std::optional<ProvisioningError>
+      trouble;  // of Lost, Waiting (if there was a failure) and Refused
 };
 
 constexpr std::string_view to_string(StoreStatus::State state) {

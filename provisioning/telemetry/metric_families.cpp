@@ -173,7 +173,8 @@ void add_shared_store(Families& out, const MetricsSample& sample) {
   gauge(out, "rollcall_shared_store_following", number(store.following));
   gauge(out, "rollcall_shared_store_revision", static_cast<double>(store.seen.value()));
   if (store.contact) {
-    gauge(out, "rollcall_shared_store_last_contact_timestamp_seconds", unix_seconds(*store.contact));
+    gauge(out, "rollcall_shared_store_last_contact_timestamp_seconds",
+          unix_seconds(*store.contact));
   }
 }
 

@@ -67,9 +67,9 @@ struct MetricsSample {
 
   // Of a store that a fleet shares.
   struct SharedStore {
-    bool following = false;  // what is there runs here
-    bool reached = false;    // it answered when it was asked last
-    Revision seen;           // of the set that is there
+    bool following = false;           // what is there runs here
+    bool reached = false;             // it answered when it was asked last
+    Revision seen;                    // of the set that is there
     std::optional<WallTime> contact;  // when it answered last
   };
 

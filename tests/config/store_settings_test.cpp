@@ -62,9 +62,9 @@ TEST(StoreSettingsTest, AFleetsProvidersAreNotInTheConfigurationOfOne) {
 TEST(StoreSettingsTest, WhatIsWrongIsNamedTogether) {
   EXPECT_THAT(fields("store: {kind: etcd}\nproviders: []\n"),
               UnorderedElementsAre("store.endpoints", "providers"));
-  EXPECT_THAT(fields("store: {kind: zookeeper, key: '', endpoints: [], auth: {token: x}}"),
-              UnorderedElementsAre("store.kind", "store.key", "store.endpoints",
-                                   "store.auth.token"));
+  EXPECT_THAT(
+      fields("store: {kind: zookeeper, key: '', endpoints: [], auth: {token: x}}"),
+      UnorderedElementsAre("store.kind", "store.key", "store.endpoints", "store.auth.token"));
   EXPECT_THAT(fields("store: {endpoints: ['http://e:1']}"), UnorderedElementsAre("store.kind"))
       << "etcd was meant";
   EXPECT_THAT(fields("store: {auth: {token_file: relative}}"),

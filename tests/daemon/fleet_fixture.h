@@ -45,8 +45,9 @@ class FleetFixture : public ::testing::Test {
   }
   DaemonProcess& sidecar(std::size_t i) { return *sidecars_.at(i); }
 
-  // A provider that every sidecar of this host can follow.
+  // A provider that every sidecar of this host can follow; its list is there, if only empty.
   ProviderDescriptor list(const std::string& id, int priority = 0) {
+    if (!std::filesystem::exists(directory_ / (id + ".json"))) write_list(id, {});
     return file_provider(id, priority, (directory_ / (id + ".json")).string());
   }
   void write_list(const std::string& id, const std::vector<ClusterNode>& members) {

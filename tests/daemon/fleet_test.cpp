@@ -115,9 +115,11 @@ TEST_F(Fleet, WritesWithoutARevisionAtSeveralSidecarsAllCount) {
     });
   }
   for (std::thread& writer : writers) writer.join();
-  EXPECT_EQ(stored().set.revision, Revision(4 * kSidecars));
-  EXPECT_EQ(stored().set.providers.size(), 4 * kSidecars);
-  const std::string all = set_of(sidecar(0));
+  const FleetSet there = stored();
+  EXPECT_EQ(there.set.revision, Revision(4 * kSidecars));
+  EXPECT_EQ(there.set.providers.size(), 4 * kSidecars);
+  std::string all = "revision " + std::to_string(4 * kSidecars) + ":";
+  for (const ProviderDescriptor& d : there.set.providers) all += " " + d.id.str();
   expect_all(all);
 }
 

@@ -86,9 +86,8 @@ TEST(FleetDocumentTest, AFileOfASidecarIsADocumentWithoutAFleet) {
 TEST(FleetDocumentTest, WhatALaterVersionAddedIsKept) {
   const std::string descriptor =
       R"("descriptor":{"id":"m1","kind":"in-memory","colour":"blue"},"seen_by":3)";
-  const std::string text =
-      sealed(std::string(kHeader) + R"(,"made_by":"later")", {descriptor},
-             R"(,"revision":9,"fleet":"00000000000f1ee7","region":"eu")");
+  const std::string text = sealed(std::string(kHeader) + R"(,"made_by":"later")", {descriptor},
+                                  R"(,"revision":9,"fleet":"00000000000f1ee7","region":"eu")");
   auto read = decode_fleet_document(text);
   ASSERT_TRUE(read) << read.error().error.message;
   read->set.revision = Revision(10);
@@ -129,9 +128,9 @@ TEST(FleetDocumentTest, HostileDocumentsAreRefusedWithAReason) {
         R"("descriptor":{"id":"NOT AN ID","kind":"x"})", R"("other":1)"}) {
     EXPECT_NE(error_of(with(bad, revision)), "") << bad;
   }
-  for (const char* bad : {"", R"(,"revision":"1")", R"(,"revision":-1)", R"(,"revision":1.5)",
-                          R"(,"revision":0)", R"(,"revision":1,"fleet":7)",
-                          R"(,"revision":1,"fleet":"xyz")"}) {
+  for (const char* bad :
+       {"", R"(,"revision":"1")", R"(,"revision":-1)", R"(,"revision":1.5)", R"(,"revision":0)",
+        R"(,"revision":1,"fleet":7)", R"(,"revision":1,"fleet":"xyz")"}) {
     EXPECT_NE(error_of(with(good, bad)), "") << bad;
   }
   // The same key twice, in the line and in the descriptor; one provider twice.
@@ -139,9 +138,9 @@ TEST(FleetDocumentTest, HostileDocumentsAreRefusedWithAReason) {
   EXPECT_NE(error_of(with(R"("descriptor":{"id":"m1","id":"m2","kind":"x"})", revision)), "");
   EXPECT_NE(error_of(sealed(kHeader, {good, good}, revision)), "");
   // 200 levels.
-  EXPECT_NE(error_of(with(R"("descriptor":)" + std::string(200, '[') + std::string(200, ']'),
-                          revision)),
-            "");
+  EXPECT_NE(
+      error_of(with(R"("descriptor":)" + std::string(200, '[') + std::string(200, ']'), revision)),
+      "");
   std::vector<std::string> many;
   for (std::size_t i = 0; i <= limits::kMaxProviders; ++i) {
     many.push_back(R"("descriptor":{"id":"m)" + std::to_string(i) + R"(","kind":"in-memory"})");
@@ -207,7 +206,7 @@ TEST(FleetDocumentTest, TheLocalCopyIsReadAgainAndABrokenOneNamesTheCommand) {
 TEST(FleetVerdictTest, OnlyWhatGoesOnFromTheFollowedSetIsTakenOver) {
   const FleetCopy followed{fleet_set(5, {in_memory("a")}), 7, "/k"};
   const auto seen = [&](std::uint64_t history, const FleetSet& set) {
-    return judge(&followed, {history, 100, 1}, &set);
+    return judge(&followed, {history, 100, 1, 0}, &set);
   };
   EXPECT_EQ(seen(7, fleet_set(5, {in_memory("a")})), FleetVerdict::Same);
   EXPECT_EQ(seen(7, fleet_set(6, {in_memory("b")})), FleetVerdict::Newer);
@@ -225,10 +224,10 @@ TEST(FleetVerdictTest, OnlyWhatGoesOnFromTheFollowedSetIsTakenOver) {
   EXPECT_EQ(seen(8, fleet_set(6, {in_memory("b")}, 2)), FleetVerdict::Foreign);
   EXPECT_EQ(seen(8, fleet_set(6, {in_memory("b")}, 0)), FleetVerdict::Foreign);
 
-  EXPECT_EQ(judge(&followed, {7, 0, 0}, nullptr), FleetVerdict::Gone);
-  EXPECT_EQ(judge(nullptr, {7, 0, 0}, nullptr), FleetVerdict::Absent);
+  EXPECT_EQ(judge(&followed, {7, 0, 0, 0}, nullptr), FleetVerdict::Gone);
+  EXPECT_EQ(judge(nullptr, {7, 0, 0, 0}, nullptr), FleetVerdict::Absent);
   const FleetSet any = fleet_set(3, {});
-  EXPECT_EQ(judge(nullptr, {7, 9, 1}, &any), FleetVerdict::First);
+  EXPECT_EQ(judge(nullptr, {7, 9, 1, 0}, &any), FleetVerdict::First);
 }
 
 TEST(FleetVerdictTest, NothingIsWrittenOverButWhatIsFollowedOrMeant) {
@@ -239,7 +238,7 @@ TEST(FleetVerdictTest, NothingIsWrittenOverButWhatIsFollowedOrMeant) {
     EXPECT_EQ(rule.write, v == V::Absent || v == V::Same) << to_string(v);
     EXPECT_EQ(rule.take_over, v == V::First || v == V::Newer) << to_string(v);
     EXPECT_FALSE(rule.take_over && rule.write_on_purpose) << to_string(v);
-    if (rule.write) EXPECT_TRUE(rule.write_on_purpose) << to_string(v);
+    EXPECT_TRUE(!rule.write || rule.write_on_purpose) << to_string(v);
   }
   EXPECT_FALSE(rule_of(V::Foreign).write_on_purpose);
   EXPECT_FALSE(rule_of(V::TooNew).write_on_purpose);

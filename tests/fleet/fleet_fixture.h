@@ -27,17 +27,18 @@ class Sidecar {
 
   // As the daemon does; the state stays.
   void start() {
-    writing_ = std::make_unique<MemoryDocument>(shared_);
-    following_ = std::make_unique<MemoryDocument>(shared_);
+    writing = std::make_unique<MemoryDocument>(shared_);
+    following = std::make_unique<MemoryDocument>(shared_);
     store = std::make_unique<FleetStore>(
-        files, clock, *writing_, FleetStore::Options{"/state", key_, "etcd key " + key_, shared_.next_fleet()},
+        files, clock, *writing,
+        FleetStore::Options{"/state", key_, "etcd key " + key_, shared_.next_fleet()},
         [this](const FleetNews& news) {
           told.push_back(std::string(news.event) + ": " + news.message);
         });
     auto opened = ProviderRegistry::open(*store, nullptr, validator);
     ASSERT_TRUE(opened) << opened.error().message;
     registry = std::move(*opened);
-    follower = std::make_unique<FleetFollower>(*store, *registry, *following_, clock, 1);
+    follower = std::make_unique<FleetFollower>(*store, *registry, *following, clock, 1);
     registry->set_listener([this](const std::vector<AcceptedProvider>&, Revision revision,
                                   const std::vector<ProviderId>& released) {
       shown.push_back(revision);
@@ -47,6 +48,7 @@ class Sidecar {
   void restart() {
     follower.reset();
     registry.reset();
+    store.reset();
     start();
   }
   void restart_at(std::string key) {
@@ -78,6 +80,8 @@ class Sidecar {
   ManualClock clock;
   TestCatalog catalog;
   ProviderValidator validator{catalog, catalog.context()};
+  std::unique_ptr<MemoryDocument> writing;
+  std::unique_ptr<MemoryDocument> following;
   std::unique_ptr<FleetStore> store;
   std::unique_ptr<ProviderRegistry> registry;
   std::unique_ptr<FleetFollower> follower;
@@ -88,8 +92,6 @@ class Sidecar {
  private:
   MemoryStore& shared_;
   std::string key_;
-  std::unique_ptr<MemoryDocument> writing_;
-  std::unique_ptr<MemoryDocument> following_;
 };
 
 }  // namespace rollcall::test

@@ -4,6 +4,12 @@
 
 #include <gmock/gmock.h>
 
+#include <condition_variable>
+#include <mutex>
+#include <string>
+
+#include "core/codec/canonical.h"
+#include "provisioning/registry/hex.h"
 #include "tests/fleet/fleet_fixture.h"
 
 namespace rollcall::test {
@@ -311,11 +317,10 @@ TEST_F(FleetStoreTest, ASetThatThisBuildDoesNotAcceptIsTakenOverNotAtAll) {
 
 TEST_F(FleetStoreTest, OneForALaterVersionIsNeverReplaced) {
   ASSERT_TRUE(a_.apply({in_memory("m1")}));
-  std::string text = shared_.state().text;
-  SealedWriter later(kProvidersFormat);
+  const std::string text = shared_.state().text;
   // A header of a later version, sealed as it should be.
   const std::string rest = R"("format":"rollcall.providers","min_reader":2})";
-  std::string header = R"({"checksum":")" + to_hex(xxh64(rest)) + R"(",)" + rest + "\n";
+  const std::string header = R"({"checksum":")" + to_hex(xxh64(rest)) + R"(",)" + rest + "\n";
   shared_.put(header + text.substr(text.find('\n') + 1));
   EXPECT_EQ(a_.look(), "1: m1");
   EXPECT_EQ(a_.state(), "refused");
@@ -377,19 +382,20 @@ TEST_F(FleetStoreTest, TheFollowerTakesOverWhatComesAndEndsWhateverItWaitsFor) {
   std::mutex mutex;
   std::condition_variable came;
   Revision newest;
-  b_.registry->set_listener([&](const std::vector<AcceptedProvider>&, Revision revision,
-                                const std::vector<ProviderId>&) {
-    const std::lock_guard lock(mutex);
-    newest = revision;
-    came.notify_all();
-  });
+  b_.registry->set_listener(
+      [&](const std::vector<AcceptedProvider>&, Revision revision, const std::vector<ProviderId>&) {
+        const std::lock_guard lock(mutex);
+        newest = revision;
+        came.notify_all();
+      });
   b_.follower->start();
   for (std::uint64_t i = 2; i < 30; ++i) {
     ASSERT_TRUE(a_.apply({in_memory("m" + std::to_string(i))}));
   }
   {
     std::unique_lock lock(mutex);
-    EXPECT_TRUE(came.wait_for(lock, std::chrono::minutes(1), [&] { return newest == Revision(29); }));
+    EXPECT_TRUE(
+        came.wait_for(lock, std::chrono::minutes(1), [&] { return newest == Revision(29); }));
   }
   b_.follower->stop();
   EXPECT_EQ(b_.set(), "29: m29");

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "core/codec/canonical.h"
+
 namespace rollcall::test {
 
 MemoryStore::State MemoryStore::state() const {
@@ -20,13 +22,13 @@ void MemoryStore::empty(std::optional<std::uint64_t> history) {
   const std::uint64_t same = state_.history;
   state_ = State{};
   state_.history = history.value_or(same);
-  state_.version = {state_.history, 0, 0};
+  state_.version = {state_.history, 0, 0, 0};
   changed_.notify_all();
 }
 
 void MemoryStore::put_locked(const std::string& text) {
   state_.text = text;
-  state_.version = {state_.history, ++state_.revision, state_.version.writes + 1};
+  state_.version = {state_.history, ++state_.revision, state_.version.writes + 1, xxh64(text)};
   ++writes_;
   changed_.notify_all();
 }
@@ -40,7 +42,7 @@ void MemoryStore::remove() {
   const std::lock_guard lock(mutex_);
   ++state_.revision;
   state_.text.clear();
-  state_.version = {state_.history, 0, 0};
+  state_.version = {state_.history, 0, 0, 0};
   changed_.notify_all();
 }
 
@@ -100,7 +102,9 @@ tl::expected<SharedVersion, SwapFailure> MemoryDocument::swap(const SharedVersio
   if (lost == MemoryStore::Lost::NotMade) {
     return failed(SwapFailure::Kind::Unknown, ErrorCode::Timeout, "no answer in time");
   }
-  if (expected != store_.state_.version) {
+  SharedVersion there = store_.state_.version;
+  there.digest = expected.digest;  // etcd compares numbers only
+  if (expected != there) {
     return failed(SwapFailure::Kind::Changed, ErrorCode::RevisionConflict, "changed");
   }
   store_.put_locked(std::string(text));
@@ -113,9 +117,8 @@ tl::expected<SharedVersion, SwapFailure> MemoryDocument::swap(const SharedVersio
 
 void MemoryDocument::wait(MonoTime) {
   std::unique_lock lock(store_.mutex_);
-  store_.changed_.wait(lock, [&] {
-    return cancelled_ || store_.error_ || looked_ != store_.state_.version;
-  });
+  store_.changed_.wait(
+      lock, [&] { return cancelled_ || store_.error_ || looked_ != store_.state_.version; });
 }
 
 void MemoryDocument::cancel() noexcept {

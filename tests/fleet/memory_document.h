@@ -21,13 +21,13 @@ class MemoryStore {
   struct State {
     std::uint64_t history = 7;
     std::int64_t revision = 1;  // of the store
-    SharedVersion version{7, 0, 0};
+    SharedVersion version{7, 0, 0, 0};
     std::string text;
   };
   State state() const;
-  void restore(State state);                       // a backup
+  void restore(State state);                                        // a backup
   void empty(std::optional<std::uint64_t> history = std::nullopt);  // another one: another store
-  void put(const std::string& text);               // by hand
+  void put(const std::string& text);                                // by hand
   void remove();
 
   // The next write: its answer is lost, and it was made or not.

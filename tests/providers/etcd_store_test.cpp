@@ -58,7 +58,6 @@ TEST_F(EtcdStoreTest, OfTwoWritesOnTheSameVersionOneIsMade) {
   const SharedState there = look(b);
   EXPECT_EQ(there.text, "one");
   EXPECT_EQ(there.version, first) << "what a write answers is what a look sees";
-  EXPECT_EQ(look(b, first).text, std::nullopt) << "known already";
   const SharedVersion second = swap(b, first, "two");
   EXPECT_FALSE(a.swap(first, "three", in(10s)).has_value());
   EXPECT_EQ(look(a, first).text, "two");
@@ -79,7 +78,7 @@ TEST_F(EtcdStoreTest, AWriteWakesWhoeverWaits) {
   for (int i = 0; i < 5; ++i) {
     std::thread other([&] { written = swap(writer, written, "text " + std::to_string(i)); });
     SharedState state{known, std::nullopt};
-    while (!state.text) {
+    while (state.version == known) {
       reader.wait(in(60s));
       state = look(reader, known);
     }
@@ -87,6 +86,20 @@ TEST_F(EtcdStoreTest, AWriteWakesWhoeverWaits) {
     EXPECT_EQ(state.text, "text " + std::to_string(i));
     known = state.version;
   }
+}
+
+TEST_F(EtcdStoreTest, TheTextIsLeftOutOnlyWhileAWatchIsUnbroken) {
+  start();
+  EtcdStore store(target(), clock_);
+  const SharedVersion first = swap(store, look(store).version, "one");
+  EXPECT_EQ(look(store, first).text, "one") << "nothing is watched";
+  store.wait(in(10ms));
+  EXPECT_EQ(look(store, first).text, "one") << "the watch began after the last look";
+  EXPECT_EQ(look(store, first).text, std::nullopt);
+  EXPECT_EQ(look(store, {}).text, "one") << "not known";
+  ASSERT_DONE(server_->restart(EtcdServer::Restart::kKeepState));
+  store.wait(in(10s));  // ends as the watch breaks
+  EXPECT_EQ(look(store, first).text, "one");
 }
 
 TEST_F(EtcdStoreTest, ACompactedHistoryIsNoObstacle) {
@@ -102,7 +115,7 @@ TEST_F(EtcdStoreTest, ACompactedHistoryIsNoObstacle) {
   EXPECT_EQ(look(reader, known).text, "4");
   swap(writer, written, "after");
   SharedState state = look(reader, written);
-  while (!state.text) {
+  while (state.version == written) {
     reader.wait(in(60s));
     state = look(reader, written);
   }
@@ -117,7 +130,7 @@ TEST_F(EtcdStoreTest, CancelEndsWhateverWaits) {
   store.wait(in(10min));
   canceller.join();
   EXPECT_EQ(failure(store, 10min), ErrorCode::ShuttingDown);
-  const auto swapped = store.swap({1, 0, 0}, "x", in(10min));
+  const auto swapped = store.swap({1, 0, 0, 0}, "x", in(10min));
   ASSERT_FALSE(swapped.has_value());
   EXPECT_EQ(swapped.error().error.code, ErrorCode::ShuttingDown);
 }
@@ -163,6 +176,13 @@ TEST_F(EtcdStoreTest, LostAndRestoredStateShowsAsAnotherVersion) {
   ASSERT_DONE(server_->restart(EtcdServer::Restart::kSavedState));
   EXPECT_EQ(look(store, second).text, "one");
   EXPECT_EQ(look(store, second).version, first);
+  // Restored, and written again: the same numbers, and another text.
+  EtcdStore other(target(), clock_);
+  const SharedVersion twin = swap(other, look(other).version, "three");
+  EXPECT_EQ(twin.written, second.written);
+  EXPECT_EQ(twin.writes, second.writes);
+  EXPECT_NE(twin, second);
+  EXPECT_EQ(look(store, second).text, "three");
   ASSERT_DONE(server_->restart(EtcdServer::Restart::kEmptyState, "another-cluster"));
   const SharedVersion none = look(store, first).version;
   EXPECT_EQ(none.written, 0);

@@ -83,19 +83,27 @@ tl::unexpected<ProvisioningError> EtcdStore::malformed(const std::string& why) c
 
 Result<SharedState> EtcdStore::look(const SharedVersion& known, MonoTime deadline) {
   EtcdErrors errors;
-  for (std::size_t tried = 0; tried < client_.endpoints(); ++tried) {
+  for (std::size_t tried = 0; tried < client_.endpoints();) {
     const MonoTime now = clock_.now();
     if (tried > 0 && now + Duration(limits::kEtcdMinAttempt) > deadline) break;
+    const bool connected = client_.channel() != nullptr;
     auto state = ask(known, share_of(deadline, now, client_.endpoints() - tried));
     if (state) return state;
-    watch_.reset();
-    client_.disconnect();
+    disconnect();
     if (calls_.cancelled()) return fail(ErrorCode::ShuttingDown, "cancelled");
+    // An old connection may be gone since the member restarted: it is asked once more.
+    if (connected && state.error().code == ErrorCode::BackendUnavailable) continue;
     errors.add(state.error());
     if (!etcd_may_differ_elsewhere(state.error().code)) break;
     client_.next_endpoint();
+    ++tried;
   }
   return fail(errors.code(), errors.detail());
+}
+
+void EtcdStore::disconnect() {
+  watch_.reset();
+  client_.disconnect();
 }
 
 Result<SharedState> EtcdStore::ask(const SharedVersion& known, MonoTime deadline) {
@@ -151,7 +159,7 @@ tl::expected<SharedVersion, SwapFailure> EtcdStore::swap(const SharedVersion& ex
   auto answer = client_.transact(
       request, std::min(deadline, clock_.now() + Duration(limits::kEtcdCallTimeout)));
   if (!answer) {
-    client_.disconnect();
+    disconnect();
     return tl::unexpected(failed_swap(std::move(answer.error())));
   }
   if (!answer->succeeded()) {
@@ -187,9 +195,8 @@ void EtcdStore::wait(MonoTime deadline) {
   const bool watching = watch_ != nullptr || open_watch(deadline).has_value();
   while (watching && clock_.now() < deadline) {
     auto answer = watch_->next(deadline);
-    const bool over =
-        !answer || (*answer && ((*answer)->canceled() || (*answer)->compact_revision() != 0));
-    if (over) {
+    if (!answer) return disconnect();
+    if (*answer && ((*answer)->canceled() || (*answer)->compact_revision() != 0)) {
       watch_.reset();
       return;
     }

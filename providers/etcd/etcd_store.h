@@ -49,6 +49,7 @@ class EtcdStore final : public SharedDocument {
   Result<SharedState> ask(const SharedVersion& known, MonoTime deadline);
   Result<etcdserverpb::RangeResponse> read(bool keys_only, MonoTime deadline);
   Result<void> open_watch(MonoTime deadline);
+  void disconnect();  // the next call connects anew
   tl::unexpected<ProvisioningError> malformed(const std::string& why) const;
 
   const std::string key_;

@@ -193,7 +193,8 @@ class Loader {
   void check_store() {
     Config::Store& store = config_.store;
     if (store.kind == StoreKind::File) {
-      const Config::Store nothing;
+      Config::Store nothing;
+      nothing.key = store.key;  // it has a default
       if (store != nothing) {
         complain("store.kind", "etcd, because other settings of `store` are given");
       }

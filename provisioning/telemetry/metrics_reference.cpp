@@ -100,7 +100,8 @@ std::vector<MetricInfo> all_metrics() {
        "Snapshots for subscribers that could not resume."},
       {"rollcall_store_write_seconds", "histogram", "file", "Durable writes of a state file."},
       {"rollcall_store_writes_total", "counter", "file, outcome",
-       "Durable writes of a state file: ok, failed or unknown (a directory fsync failed)."},
+       "Durable writes of a state file, or of a fleet's set (etcd): ok, failed or unknown (a "
+       "directory fsync failed, or an answer was lost)."},
       {"rollcall_stream_interruptions_total", "counter", "provider, code",
        "Failed answers and ended streams, by error code; ENDED if the backend closed in order."},
       {"rollcall_subscribers", "gauge", "bridge", "Open subscriptions."},

@@ -111,6 +111,18 @@ inline constexpr int kMaxRegistryRetries = 8;           // a write is judged aga
 inline constexpr std::size_t kMaxStateFileBytes = 16u << 20;     // 10,000 blocks are ~4 MB
 inline constexpr std::size_t kMaxTopologyFileBytes = 256u << 20; // 200,000 members of ~1 KiB
 
+// --- a fleet's registry (provisioning/fleet) ---
+// etcd takes requests of at most 1.5 MiB; a document of 1 MiB leaves room for what is around it.
+inline constexpr std::size_t kMaxFleetDocumentBytes = 1u << 20;
+inline constexpr milliseconds kFleetLook{3000};       // one question, over all endpoints
+inline constexpr milliseconds kFleetSwap{2500};       // one write; with a look before and after it and 5 s for the
+                                                      // backends it stays below a client's 15 s
+inline constexpr seconds kFleetLookEvery{4};          // a quiet store is asked that often
+inline constexpr milliseconds kFleetRetryInitial{500};// after a failure, doubling …
+inline constexpr seconds kFleetRetryMax{5};           // … up to this: a fleet follows soon after the store is back
+inline constexpr double kFleetRetryJitter = 0.2;      // and not all sidecars at once
+inline constexpr int kFleetLookAgain = 4;             // a look that a write of ours overtook is repeated
+
 // --- telemetry ---
 inline constexpr int kLogBurst = 100;                   // lines of one event name at once …
 inline constexpr int kLogPerSecond = 20;                // … and after that

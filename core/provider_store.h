@@ -6,6 +6,7 @@
 // Threads: the registry calls it from one thread at a time.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "core/descriptor.h"
@@ -33,6 +34,27 @@ class ProviderStore {
   // either set may be there after a power cut, and the next save() first puts the last certain one
   // back.
   virtual tl::expected<Revision, WriteOutcome> save(
+      const std::vector<ProviderDescriptor>& providers, Revision expected) = 0;
+};
+
+// A ProviderStore that others write to as well: a fleet's. What they store is offered, and taken
+// over whole or refused; what must not be believed (an emptied or restored store) is not offered.
+// The registry calls it under the one writer's turn.
+class SharedProviderStore : public ProviderStore {
+ public:
+  // Asks the store what is there now. BACKEND_UNAVAILABLE, TIMEOUT, AUTH_FAILED … if it can't be
+  // reached.
+  virtual Result<void> refresh() = 0;
+  // A later set than the one that load(), save() or taken_over() left here. None: there is none.
+  virtual std::optional<StoredProviders> newer() = 0;
+  // What became of the set that newer() offered last.
+  virtual void taken_over() = 0;
+  virtual void refused(const ProvisioningError& why) = 0;
+  // Nothing was offered: a chance to do what could not be done before (the local copy, say).
+  virtual void settle() = 0;
+  // save() of somebody who names the revision that runs here, and so means it: also where the
+  // store lost or went back behind that revision.
+  virtual tl::expected<Revision, WriteOutcome> save_over(
       const std::vector<ProviderDescriptor>& providers, Revision expected) = 0;
 };
 

@@ -173,6 +173,14 @@ void AdminActions::add_notes(const ServiceStatus& status, v1::GetStatusResponse&
     if (p.spec.accepted_unreachable && !p.ever_answered)
       out.add_notes("provider " + id + " was accepted unreachable and has not answered yet");
   }
+  const v1::StoreState& store = out.store();
+  if (store.state() == "refused") {
+    out.add_notes("the fleet's providers are not followed: " + store.error());
+  } else if (store.state() == "lost" || store.state() == "waiting") {
+    out.add_notes(store.where() + " is out of reach" +
+                  (store.error().empty() ? "" : ": " + store.error()) +
+                  "; what runs here goes on, and writes are refused");
+  }
   if (status.removals_held > 0)
     out.add_notes(std::to_string(status.removals_held) + " removals are held by the leave guard");
   if (status.topology.stale && status.topology.has_topology)
@@ -197,6 +205,7 @@ Result<v1::GetStatusResponse> AdminActions::run(const v1::GetStatusRequest&, Tim
       fill(announcement, c_.clock->now(), *out.add_announcements());
     }
   }
+  if (c_.store) fill(c_.store(), *out.mutable_store());
   add_notes(*status, out);
   return out;
 }

@@ -14,6 +14,7 @@
 #include "provisioning/hub/watch_hub.h"
 #include "provisioning/registry/provider_registry.h"
 #include "provisioning/registry/provider_validator.h"
+#include "provisioning/registry/store_status.h"
 #include "provisioning/service/provider_pool.h"
 #include "provisioning/service/provisioning_service.h"
 #include "provisioning/service/service_telemetry.h"
@@ -35,7 +36,8 @@ struct AdminContext {
   const Announcing* announcing = nullptr;  // null: nothing is announced
   std::string version;
   MonoTime started{};
-  std::function<void()> drain;  // begins the graceful end of the process; returns at once
+  std::function<StoreStatus()> store;  // where the accepted providers live; null: not shown
+  std::function<void()> drain;         // begins the graceful end of the process; returns at once
 };
 
 class AdminActions {

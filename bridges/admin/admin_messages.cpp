@@ -183,6 +183,21 @@ void fill(const ConsumerStatus& consumer, v1::ConsumerState& out) {
   out.set_lag_events(consumer.lag);
 }
 
+void fill(const StoreStatus& store, v1::StoreState& out) {
+  out.set_kind(store.kind);
+  out.set_where(store.where);
+  out.set_state(std::string(to_string(store.state)));
+  out.set_reached(store.contact_age.has_value());
+  if (store.contact_age) {
+    out.set_contact_age_ms(
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_ms(*store.contact_age))));
+  }
+  if (store.seen) out.set_shared_revision(store.seen->value());
+  if (!store.trouble) return;
+  out.set_error_code(std::string(to_string(store.trouble->code)));
+  out.set_error(store.trouble->message);
+}
+
 void fill(const OperatorNotice& notice, v1::OperatorEvent& out) {
   out.set_index(notice.index);
   out.set_at_unix_ms(to_unix_ms(notice.at));

@@ -16,6 +16,7 @@
 #include "provisioning/control/provisioning_core.h"
 #include "provisioning/hub/consumer_table.h"
 #include "provisioning/registry/provider_registry.h"
+#include "provisioning/registry/store_status.h"
 #include "provisioning/service/operator_log.h"
 #include "provisioning/service/provisioning_service.h"
 #include "rollcall/v1/admin.pb.h"
@@ -37,6 +38,7 @@ void fill(const KindInfo& info, v1::Kind& out);
 void fill(const ConsumerStatus& consumer, v1::ConsumerState& out);
 void fill(const OperatorNotice& notice, v1::OperatorEvent& out);
 void fill(const AnnounceStatus& status, MonoTime now, v1::AnnouncementState& out);
+void fill(const StoreStatus& store, v1::StoreState& out);
 // All but version, cluster, revision, uptime, consumers and notes, which others know.
 void fill(const ServiceStatus& status, v1::GetStatusResponse& out);
 // What is served of a node, and which providers list it, best first.

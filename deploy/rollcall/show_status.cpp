@@ -176,6 +176,22 @@ std::string provider_line(const v1::GetStatusResponse& status) {
   return text;
 }
 
+std::string store_line(const v1::GetStatusResponse& status) {
+  const v1::StoreState& store = status.store();
+  std::string text = shown(store.where(), 512);
+  if (store.state() == "own") return text;
+  text += ", " + shown(store.state());
+  if (store.reached()) {
+    text += ", last answered " + ms_text(store.contact_age_ms()) + " ago";
+    if (store.shared_revision() != status.revision()) {
+      text += store.shared_revision() == 0
+                  ? ", holds no set"
+                  : ", holds revision " + std::to_string(store.shared_revision());
+    }
+  }
+  return text;
+}
+
 std::string consumers_text(const v1::GetStatusResponse& status) {
   if (status.consumers().empty()) return "  none is subscribed\n";
   Table table({"BRIDGE", "CONSUMER", "STATE", "LAG", "ACKNOWLEDGED"});
@@ -190,6 +206,20 @@ std::string consumers_text(const v1::GetStatusResponse& status) {
                count_text(consumer.lag_events(), "event"), acknowledged});
   }
   return table.text(2);
+}
+
+void write_store(const v1::StoreState& store, JsonWriter& writer) {
+  writer.key("store")
+      .begin_object()
+      .field("kind", store.kind())
+      .field("where", store.where())
+      .field("state", store.state())
+      .field("reached", store.reached())
+      .field_u64_text("contact_age_ms", store.contact_age_ms())
+      .field_u64_text("shared_revision", store.shared_revision())
+      .field("error_code", store.error_code())
+      .field("error", store.error())
+      .end_object();
 }
 
 void write_consumers(const v1::GetStatusResponse& status, JsonWriter& writer) {
@@ -234,7 +264,9 @@ std::string status_text(const v1::GetStatusResponse& status,
           " (version " + std::to_string(status.hash_version()) + ")\n";
   text += "Registry   " +
           count_text(static_cast<std::uint64_t>(providers.providers_size()), "provider") +
-          ", revision " + std::to_string(status.revision()) + "\n\n";
+          ", revision " + std::to_string(status.revision()) + "\n";
+  if (status.has_store()) text += "Store      " + store_line(status) + "\n";
+  text += "\n";
   if (!status.announcements().empty()) text += "Announced\n" + announcements_text(status) + "\n";
   text += "Consumers\n" + consumers_text(status) + "\n";
   const auto findings = diagnose(status, providers);
@@ -275,6 +307,7 @@ Result<std::string> status_json(const v1::GetStatusResponse& status,
       .field("draining_sidecar", status.draining_sidecar())
       .field("removals_held", status.removals_held())
       .field_u64_text("uptime_ms", status.uptime_ms());
+  if (status.has_store()) write_store(status.store(), writer);
   write_consumers(status, writer);
   write_announcements(status, writer);
   writer.key("findings").begin_array();

@@ -6,7 +6,6 @@
 #include <utility>
 
 namespace rollcall {
-namespace {
 
 std::uint64_t random_bits() {
   std::uint64_t bits = 0;
@@ -16,6 +15,8 @@ std::uint64_t random_bits() {
   }
   return bits;
 }
+
+namespace {
 
 // What is left of each block's life. A wall clock that went back makes it longer, but never longer
 // than a block made now would have; one that is far ahead ends it at once.

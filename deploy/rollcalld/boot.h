@@ -25,6 +25,9 @@ struct BootState {
   std::optional<CachedTopology> cached;
 };
 
+// From the kernel's generator; for what others must not have too (epochs), or do at once (jitter).
+std::uint64_t random_bits();
+
 // STORE_CORRUPTED and STORE_IO name the file and the command that recovers. No block lives longer
 // than `block_lifetime` from now, whatever the wall clock was when it was written.
 Result<BootState> read_boot_state(StateFiles& files, const Clock& clock, Duration block_lifetime);

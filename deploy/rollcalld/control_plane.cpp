@@ -8,6 +8,7 @@
 #include "core/codec/descriptor_codec.h"
 #include "core/limits.h"
 #include "providers/catalog.h"
+#include "providers/etcd/etcd_store.h"
 #include "provisioning/announce/announce_sample.h"
 #include "provisioning/config/config_loader.h"
 #include "provisioning/service/metrics_sample.h"
@@ -18,6 +19,19 @@ namespace {
 constexpr auto kScrapeAnswer = std::chrono::seconds(5);  // below Prometheus' own 10 s
 constexpr auto kLiveAnswer = std::chrono::seconds(2);
 constexpr auto kListsAnswer = std::chrono::seconds(1);  // to the announcing thread
+constexpr std::string_view kSharedStore = "etcd";       // of rollcall_store_writes_total
+
+OperatorNotice::Level level_of(FleetNews::Level level) {
+  switch (level) {
+    case FleetNews::Level::Info:
+      return OperatorNotice::Level::Info;
+    case FleetNews::Level::Warning:
+      return OperatorNotice::Level::Warning;
+    case FleetNews::Level::Error:
+      return OperatorNotice::Level::Error;
+  }
+  return OperatorNotice::Level::Error;
+}
 
 bool any_from_config(const ProviderRegistry::View& view) {
   return std::any_of(view.providers.begin(), view.providers.end(), [](const AcceptedProvider& a) {
@@ -34,6 +48,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::start(Config config, LineLog
   if (auto ok = plane->open_registry(); !ok) return tl::unexpected(std::move(ok.error()));
   if (auto ok = plane->start_service(); !ok) return tl::unexpected(std::move(ok.error()));
   plane->make_announcing();
+  if (plane->follower_) plane->follower_->start();
   return plane;
 }
 
@@ -47,6 +62,7 @@ ControlPlane::ControlPlane(Config config, LineLogger& logger, std::string_view v
 
 ControlPlane::~ControlPlane() {
   if (announcing_) announcing_->stop();
+  leave_fleet();
   if (registry_) registry_->set_listener({});
   if (service_) service_->stop();
 }
@@ -70,27 +86,74 @@ Result<void> ControlPlane::open_registry() {
                                                    config_.admission.connectivity_deadline);
   validator_->set_on_checked([this](const ProviderId&, std::optional<ErrorCode> error,
                                     Duration took) { metrics_.connectivity_checked(error, took); });
-  store_ = std::make_unique<FileProviderStore>(files_, directory_->path());
-  auto registry = ProviderRegistry::open(*store_, state_.get(), *validator_);
-  if (!registry) return tl::unexpected(std::move(registry.error()));
-  registry_ = std::move(*registry);
+  const bool fleet = config_.store.kind == StoreKind::Etcd;
+  if (auto ok = fleet ? open_fleet_store() : open_file_store(); !ok) return ok;
   registry_->set_on_stored(
       clock_, [this](std::string_view file, const WriteOutcome* failure, Duration took) {
         const auto outcome = failure == nullptr ? StoreOutcome::Ok
                              : failure->unknown ? StoreOutcome::Unknown
                                                 : StoreOutcome::Failed;
-        metrics_.store_written(file, outcome, took);
+        const bool shared = fleet_ != nullptr && file == kProvidersFile;
+        metrics_.store_written(shared ? kSharedStore : file, outcome, took);
       });
   pool_ = std::make_unique<ProviderPool>(*catalog_, context);
+  if (follower_) {
+    // What the fleet has now, if it can be had at once; else what is here, until it can.
+    follower_->look_once();
+    return {};
+  }
   auto applied = config_.from_file ? apply_providers(config_, ProviderRegistry::When::Start)
                                    : registry_->seed_default();
   if (!applied) return tl::unexpected(std::move(applied.error()));
   return {};
 }
 
+Result<void> ControlPlane::open_file_store() {
+  store_ = std::make_unique<FileProviderStore>(files_, directory_->path());
+  auto registry = ProviderRegistry::open(*store_, state_.get(), *validator_);
+  if (!registry) return tl::unexpected(std::move(registry.error()));
+  registry_ = std::move(*registry);
+  return {};
+}
+
+Result<void> ControlPlane::open_fleet_store() {
+  const Config::Store& wanted = config_.store;
+  const EtcdStoreTarget target{wanted.endpoints, wanted.auth, wanted.tls_server_name, wanted.key};
+  fleet_document_ = std::make_unique<EtcdStore>(target, clock_);
+  followed_document_ = std::make_unique<EtcdStore>(target, clock_);
+  FleetStore::Options options{directory_->path(), wanted.key, "etcd key " + wanted.key,
+                              std::max<std::uint64_t>(random_bits(), 1)};
+  auto store = std::make_unique<FleetStore>(
+      files_, clock_, *fleet_document_, std::move(options), [this](const FleetNews& news) {
+        telemetry_.tell(level_of(news.level), news.event, {}, news.code, news.message);
+      });
+  auto registry = ProviderRegistry::open(*store, state_.get(), *validator_);
+  if (!registry) return tl::unexpected(std::move(registry.error()));
+  fleet_ = store.get();
+  store_ = std::move(store);
+  registry_ = std::move(*registry);
+  follower_ = std::make_unique<FleetFollower>(*fleet_, *registry_, *followed_document_, clock_,
+                                              random_bits());
+  return {};
+}
+
+void ControlPlane::leave_fleet() {
+  if (!follower_) return;
+  fleet_document_->cancel();
+  follower_->stop();
+}
+
+StoreStatus ControlPlane::store_status() const {
+  if (fleet_ != nullptr) return fleet_->status();
+  StoreStatus status;
+  status.where = directory_->path() + "/" + std::string(kProvidersFile);
+  return status;
+}
+
 // A file without `providers:` takes back what an earlier one brought, because nobody else may.
 Result<RegistryChange> ControlPlane::apply_providers(const Config& wanted,
                                                      ProviderRegistry::When when) {
+  if (fleet_ != nullptr) return RegistryChange{registry_->view()->revision, {}, std::nullopt};
   if (!wanted.has_providers && !any_from_config(*registry_->view()))
     return RegistryChange{registry_->view()->revision, {}, std::nullopt};
   return registry_->apply_config(wanted.providers, when, wanted.admission.allow_unreachable);
@@ -210,6 +273,7 @@ Result<std::string> ControlPlane::metrics_text() {
   sources.hub = hub_->stats();
   sources.consumers = hub_->consumers();
   sources.revision = registry_->view()->revision;
+  sources.store = store_status();
   sources.commands_queued = service_->commands_waiting();
   sources.uptime = clock_.now() - started_;
   MetricsSample sample = make_sample(sources);

@@ -21,6 +21,8 @@
 #include "deploy/rollcalld/boot.h"
 #include "provisioning/announce/announcing.h"
 #include "provisioning/config/config.h"
+#include "provisioning/fleet/fleet_follower.h"
+#include "provisioning/fleet/fleet_store.h"
 #include "provisioning/hub/hub_threads.h"
 #include "provisioning/hub/watch_hub.h"
 #include "provisioning/registry/file_provider_store.h"
@@ -53,6 +55,10 @@ class ControlPlane {
   // Blocks while backends are asked.
   Result<void> reload(Config wanted);
 
+  // Neither follows nor writes the store of a fleet any more: the sidecar drains, or ends.
+  void leave_fleet();
+
+  StoreStatus store_status() const;
   // The exposition for /metrics.
   Result<std::string> metrics_text();
   Result<void> alive();
@@ -79,6 +85,8 @@ class ControlPlane {
   ControlPlane(Config config, LineLogger& logger, std::string_view version);
   Result<void> open_state();
   Result<void> open_registry();
+  Result<void> open_file_store();
+  Result<void> open_fleet_store();
   Result<void> start_service();
   void make_announcing();
   void providers_changed(const std::vector<AcceptedProvider>& accepted, Revision revision,
@@ -108,6 +116,10 @@ class ControlPlane {
   std::unique_ptr<StateFiles> state_;
   BootState boot_;
   std::unique_ptr<ProviderValidator> validator_;
+  // Of a fleet's store only: one connection to write, and one to follow.
+  std::unique_ptr<SharedDocument> fleet_document_;
+  std::unique_ptr<SharedDocument> followed_document_;
+  FleetStore* fleet_ = nullptr;  // what store_ is then
   std::unique_ptr<ProviderStore> store_;
   std::unique_ptr<ProviderRegistry> registry_;
   std::unique_ptr<ProviderPool> pool_;
@@ -117,6 +129,7 @@ class ControlPlane {
   std::unique_ptr<ProvisioningService> service_;
   std::unique_ptr<HubThreads> hub_threads_;
   std::unique_ptr<Announcing> announcing_;
+  std::unique_ptr<FleetFollower> follower_;
 };
 
 }  // namespace rollcall

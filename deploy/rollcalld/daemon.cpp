@@ -118,6 +118,7 @@ Result<void> Daemon::listen_grpc(std::string_view version) {
   admin.announcing = plane_->announcing();
   admin.version = version;
   admin.started = plane_->started();
+  admin.store = [this] { return plane_->store_status(); };
   admin.drain = [this] {
     drain_asked_ = true;
     signals_.wake();
@@ -254,6 +255,7 @@ void Daemon::drain(bool linger) {
   // Others hear that this node leaves while the consumers here get what there is to get.
   const Duration withdraw = std::min<Duration>(limits::kAnnounceWithdraw, whole / 2);
   if (Announcing* announcing = plane_->announcing()) announcing->begin_drain(began + withdraw);
+  plane_->leave_fleet();
   (void)plane_->service().ask(input::Drain{}, kAnswer);
   wait_for_consumers(linger, began + whole * kConsumersShare / 100);
   if (Announcing* announcing = plane_->announcing()) announcing->stop();

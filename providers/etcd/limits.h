@@ -27,6 +27,8 @@ inline constexpr std::chrono::milliseconds kEtcdMinAttempt{500};
 // --- how often everything is read ---
 inline constexpr int kEtcdBurst = 2;
 inline constexpr std::chrono::seconds kEtcdRefill{1};
+// A fleet's document: how often a watch may wake its reader, after a burst.
+inline constexpr std::chrono::milliseconds kEtcdStoreRefill{200};
 // A prefix whose history is compacted under our hands, page by page: then it is not to be had now.
 inline constexpr int kEtcdReadAttempts = 3;
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,13 @@ struct TlsFiles {
   friend bool operator==(const TlsFiles&, const TlsFiles&) = default;
 };
 
+// Where the accepted descriptors live: a file of this sidecar, or a key of an etcd that a fleet
+// shares.
+enum class StoreKind : std::uint8_t { File = 1, Etcd = 2 };
+std::string_view to_string(StoreKind kind);  // "file", "etcd"
+std::optional<StoreKind> store_kind_from_string(std::string_view name);
+std::string default_store_key(const std::string& cluster);  // "/rollcall/CLUSTER/providers"
+
 struct Config {
   std::string cluster = "default";          // Watch{cluster} must name it, or nothing
   std::string state_dir{kDefaultStateDir};  // absolute
@@ -74,6 +82,15 @@ struct Config {
   } log;
 
   FailoverPolicy failover;  // leave_guard included
+
+  struct Store {  // of the accepted providers
+    StoreKind kind = StoreKind::File;
+    std::vector<std::string> endpoints;
+    std::string key;  // after loading not empty if kind is Etcd: default_store_key()
+    AuthRef auth;
+    std::string tls_server_name;
+    friend bool operator==(const Store&, const Store&) = default;
+  } store;
 
   struct Hub {
     std::size_t log_bytes = limits::kLogBytes;

@@ -186,6 +186,7 @@ class Loader {
     check_tls();
     check_listeners();
     check_announce();
+    check_store();
   }
 
   void check_announce() {
@@ -206,6 +207,48 @@ class Loader {
       }
     }
     if (announce.node.port == 0) complain("announce.port", "the port on which the node listens");
+  }
+
+  // --- where the providers live ---
+
+  void check_store() {
+    Config::Store& store = config_.store;
+    if (store.kind == StoreKind::File) {
+      Config::Store nothing;
+      nothing.key = store.key;  // it has a default
+      if (store != nothing) {
+        complain("store.kind", "etcd, because other settings of `store` are given");
+      }
+      return;
+    }
+    if (store.key.empty()) store.key = default_store_key(config_.cluster);
+    if (config_.has_providers) {
+      problems_.add(std::string(kProviders), "a list",
+                    "no list with store.kind etcd: the providers are the fleet's "
+                    "(`rollcall providers apply FILE`, at any sidecar of it)");
+    }
+    if (store.endpoints.empty()) {
+      complain("store.endpoints", "at least one endpoint, because store.kind is etcd");
+    }
+    check_store_as_provider();
+  }
+
+  // Endpoints and credentials are what the kind etcd takes, and it knows what is right.
+  void check_store_as_provider() {
+    if (sources_.validator == nullptr || config_.store.endpoints.empty()) return;
+    ProviderDescriptor d;
+    d.id = ProviderId("store");
+    d.kind = std::string(to_string(StoreKind::Etcd));
+    d.endpoints = config_.store.endpoints;
+    d.auth = config_.store.auth;
+    d.watch_params["prefix"] = config_.store.key;
+    for (Problem& problem : sources_.validator->check(d, "store")) {
+      SourcePosition position;
+      for (const auto& [set, at] : positions_) {
+        if (problem.field.starts_with(set) && set.starts_with("store.")) position = at;
+      }
+      problems_.add(std::move(problem.field), problem.value, std::move(problem.expected), position);
+    }
   }
 
   void check_tls() {

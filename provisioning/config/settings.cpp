@@ -230,6 +230,29 @@ Setting http_listen() {
       });
 }
 
+constexpr std::size_t kMaxKeyBytes = 512;
+
+// Whether each is an endpoint is for the kind etcd to say (config_loader).
+Setting store_endpoints() {
+  const Row row{"store.endpoints", Reload::No,
+                "Members of one etcd cluster, tried in turn: http://HOST:2379, https://HOST:2379."};
+  return make(
+      row, "a list of at most 16 endpoints",
+      [](const SettingInput& input, Config& config) {
+        auto texts = input_list(input);
+        if (!texts || texts->empty() || texts->size() > limits::kMaxEndpoints) return false;
+        config.store.endpoints = std::move(*texts);
+        return true;
+      },
+      [](const Config& config) {
+        std::string out;
+        for (const std::string& endpoint : config.store.endpoints) {
+          out += (out.empty() ? "" : ", ") + endpoint;
+        }
+        return out;
+      });
+}
+
 #define ROLLCALL_AT(type, member) [](Config& c) -> type& { return c.member; }
 
 void add_process(std::vector<Setting>& all) {
@@ -272,6 +295,35 @@ void add_log(std::vector<Setting>& all) {
   all.push_back(choice<LogFormat>({"log.format", Reload::Yes, "How a line looks."},
                                   ROLLCALL_AT(LogFormat, log.format), "json or logfmt",
                                   log_format_from_string));
+}
+
+void add_store(std::vector<Setting>& all) {
+  all.push_back(choice<StoreKind>(
+      {"store.kind", Reload::No,
+       "A file of this sidecar in state_dir, or a key of an etcd that a fleet of sidecars shares."},
+      ROLLCALL_AT(StoreKind, store.kind), "file or etcd", store_kind_from_string));
+  all.push_back(store_endpoints());
+  Setting key =
+      name({"store.key",
+            Reload::No,
+            "The key that holds the fleet's set. Sidecars of one fleet name the same one.",
+            {},
+            "/rollcall/CLUSTER/providers"},
+           ROLLCALL_AT(std::string, store.key), kMaxKeyBytes);
+  all.push_back(std::move(key));
+  all.push_back(path({"store.auth.token_file", Reload::No, "One line user:password."},
+                     ROLLCALL_AT(std::string, store.auth.token_file)));
+  all.push_back(path({"store.auth.ca_file", Reload::No,
+                      "Who signs the servers' certificates, PEM; by default the system's bundle."},
+                     ROLLCALL_AT(std::string, store.auth.ca_file)));
+  all.push_back(
+      path({"store.auth.cert_file", Reload::No, "Our certificate, PEM, where etcd asks for one."},
+           ROLLCALL_AT(std::string, store.auth.cert_file)));
+  all.push_back(path({"store.auth.key_file", Reload::No, "Its private key, PEM."},
+                     ROLLCALL_AT(std::string, store.auth.key_file)));
+  all.push_back(name({"store.tls_server_name", Reload::No,
+                      "The name in the servers' certificates; by default the endpoint's host."},
+                     ROLLCALL_AT(std::string, store.tls_server_name), limits::kMaxHostBytes));
 }
 
 void add_failover(std::vector<Setting>& all) {
@@ -363,6 +415,7 @@ std::vector<Setting> all_settings() {
   add_process(all);
   add_servers(all);
   add_log(all);
+  add_store(all);
   add_failover(all);
   add_rest(all);
   add_announce_settings(all);
@@ -377,6 +430,7 @@ constexpr std::array<Section, 10> kSections = {{
     {"grpc", "The services of the API."},
     {"http", "The endpoints for Prometheus, probes and people."},
     {"log", "The structured log on standard error."},
+    {"store", "Where the accepted providers live."},
     {"topology", "Whose members make the topology."},
     {"failover", "When a provider counts as lost, and which one takes over."},
     {"leave_guard", "Holds back removals that are too many to be believed at once."},
@@ -387,6 +441,18 @@ constexpr std::array<Section, 10> kSections = {{
 }};
 
 }  // namespace
+
+std::string_view to_string(StoreKind kind) { return kind == StoreKind::Etcd ? "etcd" : "file"; }
+
+std::optional<StoreKind> store_kind_from_string(std::string_view name) {
+  if (name == "file") return StoreKind::File;
+  if (name == "etcd") return StoreKind::Etcd;
+  return std::nullopt;
+}
+
+std::string default_store_key(const std::string& cluster) {
+  return "/rollcall/" + cluster + "/providers";
+}
 
 std::string Setting::environment() const {
   std::string out = "ROLLCALL_";

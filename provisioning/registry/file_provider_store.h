@@ -9,34 +9,21 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/codec/json_value.h"
 #include "core/file_system.h"
 #include "core/provider_store.h"
-#include "provisioning/registry/sealed_file.h"
+#include "provisioning/registry/providers_document.h"
 
 namespace rollcall {
 
 inline constexpr std::string_view kProvidersFile = "providers.jsonl";
 inline constexpr std::string_view kProvidersPrevious = "providers.jsonl.prev";
-inline constexpr std::string_view kProvidersFormat = "rollcall.providers";
-
-// What a later version wrote and this one does not know: kept on rewrite, while the provider
-// exists.
-struct UnknownProviderFields {
-  struct Record {
-    JsonValue::Object line;
-    JsonValue::Object descriptor;
-    JsonValue::Object auth;
-  };
-  SealedFields file;
-  std::map<ProviderId, Record> records;
-};
+// The local copy of a set that a fleet shares (provisioning/fleet), in the same form.
+inline constexpr std::string_view kFleetFile = "fleet.jsonl";
 
 class FileProviderStore final : public ProviderStore {
  public:
@@ -51,7 +38,6 @@ class FileProviderStore final : public ProviderStore {
                                             Revision expected) override;
 
  private:
-  Result<std::string> encode(const StoredProviders& set) const;
   enum class Keep : std::uint8_t { Previous, Nothing };  // whether what is there becomes .prev
   tl::expected<void, WriteOutcome> write(const StoredProviders& set, Keep keep);
   tl::expected<void, WriteOutcome> settle();

@@ -89,6 +89,13 @@ Result<std::unique_ptr<ProviderRegistry>> ProviderRegistry::open(
   return registry;
 }
 
+Result<std::unique_ptr<ProviderRegistry>> ProviderRegistry::open(
+    SharedProviderStore& store, StateFiles* state, const ProviderValidator& validator) {
+  auto registry = open(static_cast<ProviderStore&>(store), state, validator);
+  if (registry) (*registry)->shared_ = &store;
+  return registry;
+}
+
 void ProviderRegistry::set_listener(Listener listener) {
   const std::lock_guard lock(mutex_);
   listener_ = std::move(listener);

@@ -81,6 +81,12 @@ class ProviderRegistry {
   // registry.
   static Result<std::unique_ptr<ProviderRegistry>> open(ProviderStore& store, StateFiles* state,
                                                         const ProviderValidator& validator);
+  // The same over a store that a fleet shares: a write first looks at what is there now, and one
+  // that another sidecar overtook is judged again. If the store can't be reached a write fails with
+  // its error; what stores nothing (to end a hold) goes on.
+  static Result<std::unique_ptr<ProviderRegistry>> open(SharedProviderStore& store,
+                                                        StateFiles* state,
+                                                        const ProviderValidator& validator);
 
   // Set once, before the first write that it should hear of.
   void set_listener(Listener listener);
@@ -108,6 +114,9 @@ class ProviderRegistry {
   enum class When : std::uint8_t { Start, Reload };
   Result<RegistryChange> apply_config(std::vector<ProviderDescriptor> set, When when,
                                       bool allow_unreachable);
+  // Takes over what others have stored, if there is something and this build accepts all of it: the
+  // new set, or the old one. For the thread that follows the store.
+  void take_over();
   // The embedded default (SPEC 9): one in-memory provider `default`, if nothing was ever stored.
   Result<RegistryChange> seed_default();
 
@@ -123,14 +132,21 @@ class ProviderRegistry {
   Result<void> ask_backends(const View& base, const RegistryWrite& write, Proposal& proposal,
                             Checked& checked) const;
   // By the one writer. Stores what changed, then shows it, then tells the listener.
-  Result<Revision> commit(const View& base, const Proposal& proposal);
+  Result<Revision> commit(const View& base, const Proposal& proposal, const RegistryWrite& write);
+  tl::expected<Revision, WriteOutcome> store(const std::vector<ProviderDescriptor>& set,
+                                             Revision expected, const RegistryWrite& write);
+  void show(std::shared_ptr<const View> next, const std::vector<ProviderId>& release_holds);
+  Result<void> catch_up();  // looks at a shared store, and takes over
+  void adopt();             // by the one who has the turn
   Result<void> save_observed(const View& base, const Proposal& proposal);
   void tell_stored(std::string_view file, MonoTime began, const WriteOutcome* failure) const;
   // Taking turns. False: the set is no longer `base`, and it is nobody's turn.
   Result<bool> begin_write(const std::shared_ptr<const View>& base);
+  Result<void> take_turn();
   void end_write();
 
   ProviderStore& store_;
+  SharedProviderStore* shared_ = nullptr;  // the same one, if a fleet shares it
   StateFiles* const state_;
   const ProviderValidator& validator_;
   const Clock* clock_ = nullptr;  // with on_stored_

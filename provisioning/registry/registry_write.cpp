@@ -9,6 +9,14 @@
 
 namespace rollcall {
 
+namespace {
+
+bool stores_nothing(const ProviderRegistry::View& base, const std::vector<AcceptedProvider>& next) {
+  return descriptors_of(base.providers) == descriptors_of(next);
+}
+
+}  // namespace
+
 Result<RegistryChange> ProviderRegistry::write(const RegistryWrite& options, bool ask,
                                                const Propose& propose) {
   auto change = try_write(options, ask, propose);
@@ -20,6 +28,10 @@ Result<RegistryChange> ProviderRegistry::try_write(const RegistryWrite& options,
                                                    const Propose& propose) {
   Checked checked;
   for (int attempt = 0; attempt < limits::kMaxRegistryRetries; ++attempt) {
+    std::optional<ProvisioningError> away;  // why a shared store can't be written to now
+    if (shared_ != nullptr) {
+      if (auto fresh = catch_up(); !fresh) away = std::move(fresh.error());
+    }
     const auto base = view();
     if (options.expected_revision && *options.expected_revision != base->revision) {
       return fail(ErrorCode::RevisionConflict,
@@ -32,6 +44,13 @@ Result<RegistryChange> ProviderRegistry::try_write(const RegistryWrite& options,
     RegistryChange change{
         base->revision, make_plan(descriptors_of(base->providers), descriptors_of(proposal->next)),
         std::nullopt};
+    // What only ends a hold is this sidecar's own affair, and stores nothing.
+    const bool own = !proposal->release_holds.empty() && stores_nothing(*base, proposal->next);
+    if (away && !own) {
+      if (!options.validate_only) return tl::unexpected(std::move(*away));
+      change.would_fail = std::move(away);
+      return change;
+    }
     if (ask) {
       if (auto asked = ask_backends(*base, options, *proposal, checked); !asked) {
         if (!options.validate_only) return tl::unexpected(std::move(asked.error()));
@@ -42,9 +61,12 @@ Result<RegistryChange> ProviderRegistry::try_write(const RegistryWrite& options,
     auto turn = begin_write(base);
     if (!turn) return tl::unexpected(std::move(turn.error()));
     if (!*turn) continue;  // judged again against the set of the one who was faster
-    auto revision = commit(*base, *proposal);
+    auto revision = commit(*base, *proposal, options);
     end_write();
-    if (!revision) return tl::unexpected(std::move(revision.error()));
+    if (!revision) {
+      if (shared_ != nullptr && revision.error().code == ErrorCode::RevisionConflict) continue;
+      return tl::unexpected(std::move(revision.error()));
+    }
     change.revision = *revision;
     return change;
   }
@@ -107,12 +129,13 @@ Result<void> ProviderRegistry::ask_backends(const View& base, const RegistryWrit
               std::move(unreachable));
 }
 
-Result<Revision> ProviderRegistry::commit(const View& base, const Proposal& proposal) {
+Result<Revision> ProviderRegistry::commit(const View& base, const Proposal& proposal,
+                                          const RegistryWrite& options) {
   const auto before = descriptors_of(base.providers);
   const auto after = descriptors_of(proposal.next);
-  if (proposal.next == base.providers && proposal.release_holds.empty() && !store_unsure_) {
-    return base.revision;
-  }
+  const bool same = proposal.next == base.providers && proposal.release_holds.empty();
+  // A shared store is asked even then: it may not have the set that runs here.
+  if (same && !store_unsure_ && shared_ == nullptr) return base.revision;
   if (auto saved = save_observed(base, proposal); !saved) {
     return tl::unexpected(std::move(saved.error()));
   }
@@ -121,25 +144,43 @@ Result<Revision> ProviderRegistry::commit(const View& base, const Proposal& prop
   next->providers = proposal.next;
   // After an unknown outcome even "nothing changes" must be stored before it is answered: the disk
   // may hold what an earlier, refused write wanted.
-  if (before != after || store_unsure_) {
+  const bool ends_hold = before == after && !proposal.release_holds.empty();
+  if (before != after || store_unsure_ || (shared_ != nullptr && !ends_hold)) {
     const MonoTime began = clock_ != nullptr ? clock_->now() : MonoTime{};
-    auto stored = store_.save(after, base.revision);
-    tell_stored(kProvidersFile, began, stored ? nullptr : &stored.error());
+    auto stored = store(after, base.revision, options);
+    if (!stored || *stored != base.revision || shared_ == nullptr) {
+      tell_stored(kProvidersFile, began, stored ? nullptr : &stored.error());
+    }
     if (!stored) {
-      store_unsure_ = store_unsure_ || stored.error().unknown;
+      // A shared store looks by itself what became of it.
+      store_unsure_ = store_unsure_ || (stored.error().unknown && shared_ == nullptr);
       return tl::unexpected(std::move(stored.error().error));
     }
     store_unsure_ = false;
     next->revision = *stored;
+    if (same && *stored == base.revision) return base.revision;
   }
+  const Revision revision = next->revision;
+  show(std::move(next), proposal.release_holds);
+  return revision;
+}
+
+tl::expected<Revision, WriteOutcome> ProviderRegistry::store(
+    const std::vector<ProviderDescriptor>& set, Revision expected, const RegistryWrite& options) {
+  // Who names the revision means it.
+  if (shared_ != nullptr && options.expected_revision) return shared_->save_over(set, expected);
+  return store_.save(set, expected);
+}
+
+void ProviderRegistry::show(std::shared_ptr<const View> next,
+                            const std::vector<ProviderId>& release_holds) {
   Listener listener;
   {
     const std::lock_guard lock(mutex_);
     view_ = next;
     listener = listener_;
   }
-  if (listener) listener(next->providers, next->revision, proposal.release_holds);
-  return next->revision;
+  if (listener) listener(next->providers, next->revision, release_holds);
 }
 
 // What was observed of both sets, stored before the set itself: a crash in between leaves entries
@@ -177,6 +218,13 @@ void ProviderRegistry::tell_stored(std::string_view file, MonoTime began,
 }
 
 Result<bool> ProviderRegistry::begin_write(const std::shared_ptr<const View>& base) {
+  if (auto turn = take_turn(); !turn) return tl::unexpected(std::move(turn.error()));
+  if (view() == base) return true;
+  end_write();
+  return false;
+}
+
+Result<void> ProviderRegistry::take_turn() {
   std::unique_lock lock(mutex_);
   if (waiting_ >= limits::kMaxRegistryWriters) {
     return fail(ErrorCode::LimitExceeded, "too many writes wait for the store: try again");
@@ -184,9 +232,8 @@ Result<bool> ProviderRegistry::begin_write(const std::shared_ptr<const View>& ba
   ++waiting_;
   write_ended_.wait(lock, [&] { return !writing_; });
   --waiting_;
-  if (view_ != base) return false;
   writing_ = true;
-  return true;
+  return {};
 }
 
 void ProviderRegistry::end_write() {

@@ -98,6 +98,7 @@ Result<StoreReport> verify_store(FileSystem& files, const std::string& directory
         broken_file(kProvidersFile, present.error());  // also: absent, but must not be
   }
   report.files.push_back(providers_health(files, directory, kProvidersPrevious));
+  if (there(kFleetFile)) report.files.push_back(providers_health(files, directory, kFleetFile));
 
   report.files.push_back(boot_health(state, kBootFile));
   report.files.push_back(boot_health(state, kBootCopy));

@@ -28,6 +28,17 @@ MetricsSample::Provider provider_sample(const ProviderStatus& p) {
   return s;
 }
 
+std::optional<MetricsSample::SharedStore> store_sample(const StoreStatus& store) {
+  using State = StoreStatus::State;
+  if (store.state == State::Own) return std::nullopt;
+  MetricsSample::SharedStore s;
+  s.following = store.state == State::Following;
+  s.reached = s.following || store.state == State::Refused;
+  s.seen = store.seen.value_or(Revision());
+  s.contact = store.contact_at;
+  return s;
+}
+
 MetricsSample::Consumer consumer_sample(const ConsumerStatus& c, SeqNo head) {
   MetricsSample::Consumer s;
   s.bridge = to_string(c.bridge);
@@ -67,6 +78,7 @@ MetricsSample make_sample(const SampleSources& sources) {
   s.epoch = t.epoch;
   s.seq_no = t.seq_no;
   s.revision = sources.revision;
+  s.shared_store = store_sample(sources.store);
   s.leases = t.leases ? t.leases->size() : 0;
   s.log_bytes = sources.hub.log.bytes;
   s.log_events = static_cast<std::size_t>(sources.hub.log.events);

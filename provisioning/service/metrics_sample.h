@@ -10,6 +10,7 @@
 #include "core/ids.h"
 #include "core/time.h"
 #include "provisioning/hub/watch_hub.h"
+#include "provisioning/registry/store_status.h"
 #include "provisioning/service/provisioning_service.h"
 #include "provisioning/telemetry/metrics.h"
 
@@ -20,6 +21,7 @@ struct SampleSources {
   HubStats hub;
   std::vector<ConsumerStatus> consumers;
   Revision revision;
+  StoreStatus store;
   std::size_t commands_queued = 0;
   Duration uptime{};
 };

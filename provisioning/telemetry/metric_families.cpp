@@ -178,6 +178,19 @@ void add_announcements(Families& out, const MetricsSample& sample) {
   out.push_back(std::move(success).take());
 }
 
+// Absent where the store is a file.
+void add_shared_store(Families& out, const MetricsSample& sample) {
+  if (!sample.shared_store) return;
+  const MetricsSample::SharedStore& store = *sample.shared_store;
+  gauge(out, "rollcall_shared_store_reached", number(store.reached));
+  gauge(out, "rollcall_shared_store_following", number(store.following));
+  gauge(out, "rollcall_shared_store_revision", static_cast<double>(store.seen.value()));
+  if (store.contact) {
+    gauge(out, "rollcall_shared_store_last_contact_timestamp_seconds",
+          unix_seconds(*store.contact));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> label_names(const MetricInfo& info) {
@@ -228,6 +241,7 @@ std::vector<prometheus::MetricFamily> sample_families(
   gauge(out, "rollcall_boot_number", static_cast<double>(sample.epoch.value() >> kEpochBootShift));
   gauge(out, "rollcall_event_sequence", static_cast<double>(sample.seq_no.value() & kSequenceMask));
   gauge(out, "rollcall_registry_revision", static_cast<double>(sample.revision.value()));
+  add_shared_store(out, sample);
   gauge(out, "rollcall_leases", number(sample.leases));
   gauge(out, "rollcall_log_bytes", number(sample.log_bytes));
   gauge(out, "rollcall_log_events", number(sample.log_events));

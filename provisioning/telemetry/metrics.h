@@ -71,6 +71,13 @@ struct MetricsSample {
     std::string_view state;                // one of announce_states
     std::optional<WallTime> last_success;  // of registering or renewing
   };
+  // Of a store that a fleet shares.
+  struct SharedStore {
+    bool following = false;           // what is there runs here
+    bool reached = false;             // it answered when it was asked last
+    Revision seen;                    // of the set that is there
+    std::optional<WallTime> contact;  // when it answered last
+  };
 
   std::vector<Provider> providers;
   std::vector<Consumer> consumers;
@@ -93,6 +100,7 @@ struct MetricsSample {
   Epoch epoch;
   SeqNo seq_no;
   Revision revision;
+  std::optional<SharedStore> shared_store;  // none: a file of one's own
   std::size_t leases = 0;
   std::size_t log_bytes = 0;
   std::size_t log_events = 0;

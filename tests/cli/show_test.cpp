@@ -83,6 +83,38 @@ Nothing needs attention.
 )");
 }
 
+TEST(StatusTest, TheStoreHasALine) {
+  auto status = healthy_status();
+  auto& store = *status.mutable_store();
+  const auto line = [&] {
+    const std::string text = status_text(status, providers_of({state_of("a", true)}));
+    const auto at = text.find("Store      ");
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  store.set_kind("file");
+  store.set_where("/var/lib/rollcall/providers.jsonl");
+  store.set_state("own");
+  EXPECT_EQ(line(), "Store      /var/lib/rollcall/providers.jsonl");
+  store.set_kind("etcd");
+  store.set_where("etcd key /k");
+  store.set_state("waiting");
+  EXPECT_EQ(line(), "Store      etcd key /k, waiting");
+  store.set_reached(true);
+  store.set_contact_age_ms(400);
+  store.set_shared_revision(7);
+  store.set_state("following");
+  EXPECT_EQ(line(), "Store      etcd key /k, following, last answered 400 ms ago");
+  store.set_state("refused");
+  store.set_shared_revision(5);
+  EXPECT_EQ(line(), "Store      etcd key /k, refused, last answered 400 ms ago, holds revision 5");
+  store.set_shared_revision(0);
+  EXPECT_EQ(line(), "Store      etcd key /k, refused, last answered 400 ms ago, holds no set");
+  store.set_error("a secret-free reason");
+  const auto json = status_json(status, providers_of({}));
+  ASSERT_TRUE(json);
+  EXPECT_NE(json->find("\"state\": \"refused\""), std::string::npos) << *json;
+}
+
 TEST(StatusTest, R5_3_AnOutageSaysWhatIsWrongAndWhatToDo) {
   auto status = healthy_status();
   status.set_availability(v1::AVAILABILITY_UNAVAILABLE);

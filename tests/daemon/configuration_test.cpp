@@ -51,6 +51,26 @@ TEST_F(Configuration, CheckConfigStartsNothing) {
   EXPECT_FALSE(std::filesystem::exists(daemon_.state_dir()));
 }
 
+TEST_F(Configuration, AFleetsStoreIsCheckedWithoutReachingIt) {
+  daemon_.add_argument("--check-config");
+  daemon_.set_config(
+      "store:\n"
+      "  kind: etcd\n"
+      "  endpoints: ['ftp://nowhere', 'http://user:secret@10.0.0.1:2379']\n"
+      "  auth: {token_file: user, cert_file: /run/c.pem}\n"
+      "providers: []\n");
+  const auto ended = daemon_.start_and_fail();
+  ASSERT_TRUE(ended) << ended.error();
+  EXPECT_EQ(ended->code, 3);
+  const std::string said = daemon_.output();
+  for (const char* wanted : {"store.endpoints[0]", "store.endpoints[1]", "store.auth.token_file",
+                             "store.auth: ", "providers: "})
+    EXPECT_NE(said.find(wanted), std::string::npos) << wanted << " is not in: " << said;
+  EXPECT_EQ(said.find("secret"), std::string::npos);
+  daemon_.set_config("store: {kind: etcd, endpoints: ['http://127.0.0.1:1']}\n");
+  EXPECT_EQ(daemon_.start_and_fail().value().code, 0) << daemon_.output();
+}
+
 TEST_F(Configuration, AMissingFileIsAnError) {
   daemon_.add_argument("--config");
   daemon_.add_argument("/nowhere/rollcall.yaml");

@@ -56,6 +56,8 @@ MetricsSample sample() {
   s.epoch = make_epoch(7, 0xabcdef01);
   s.seq_no = make_seq(7, 42);
   s.revision = Revision(9);
+  s.shared_store =
+      MetricsSample::SharedStore{true, true, Revision(9), from_unix_ms(1'790'000'000'000)};
   s.traffic = {{"placement", 10, 40, 8000, 1, 39, {}}, {"remoting", 5, 20, 4000, 2, 0, {}}};
   s.traffic[1].ended[0] = 3;
   s.traffic[1].ended[static_cast<std::size_t>(ErrorCode::LimitExceeded)] = 2;

@@ -60,6 +60,7 @@ class ConsulAnnouncer : public Announcer {
       const ErrorCode code = announced.error().code;
       if (code == ErrorCode::DuplicateName || !may_differ_elsewhere(code)) return announced;
       endpoint_ = (endpoint_ + 1) % all;
+      agent_node_.clear();
       http_.reset();
     }
     return fail(errors.code(), errors.detail());
@@ -86,6 +87,7 @@ class ConsulAnnouncer : public Announcer {
   // --- one registration ---
 
   Result<Announced> register_here(MonoTime deadline) {
+    if (auto meant = names_this_agent(); !meant) return tl::unexpected(std::move(meant.error()));
     if (auto free = may_take(deadline); !free) return tl::unexpected(std::move(free.error()));
     home_ = true;  // whatever becomes of the answer, it may be registered here
     auto body = registration_body();
@@ -217,17 +219,24 @@ class ConsulAnnouncer : public Announcer {
       return fail(ErrorCode::MalformedResponse, here() + "the agent does not say which node it is");
     }
     agent_node_ = std::string(*node);
-    const bool by_node = settings_->id == IdFrom::Node;
-    const NodeId id(by_node ? agent_node_ : agent_node_ + "/" + service_id_);
-    // An id that was written out is meant.
-    if (!by_node && service_id_ != what_.node.id.str() && id != what_.node.id) {
+    if (auto meant = names_this_agent(); !meant) {
       (void)withdraw(deadline);
-      return fail(ErrorCode::InvalidConfig,
-                  here() + "with watch_params.id node/service this node is listed as " +
-                      printable(id.str(), limits::kMaxNodeIdBytes) +
-                      ": announce.node_id must be that, or without a /");
+      return tl::unexpected(std::move(meant.error()));
     }
-    return Announced{what_.ttl, id};
+    const bool by_node = settings_->id == IdFrom::Node;
+    return Announced{what_.ttl, NodeId(by_node ? agent_node_ : agent_node_ + "/" + service_id_)};
+  }
+
+  // An id that was written out with a node in front is meant so. Which node an agent is shows after
+  // the first registration.
+  Result<void> names_this_agent() const {
+    if (service_id_ == what_.node.id.str() || agent_node_.empty()) return {};
+    const std::string id = agent_node_ + "/" + service_id_;
+    if (id == what_.node.id.str()) return {};
+    return fail(ErrorCode::InvalidConfig,
+                here() + "with watch_params.id node/service this node is listed as " +
+                    printable(id, limits::kMaxNodeIdBytes) +
+                    ": announce.node_id must be that, or without a /");
   }
 
   // --- requests ---

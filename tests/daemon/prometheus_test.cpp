@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/backends/prometheus_server.h"
+#include "tests/daemon/announce_fixture.h"
 #include "tests/daemon/recording_consumer.h"
 
 namespace rollcall::test {
@@ -43,6 +44,28 @@ TEST_F(PrometheusScrapes, PromtoolHasNoComplaint) {
   ASSERT_TRUE(placement.wait_for_members({"n1"}));
   (void)daemon_.admin().register_provider(in_memory_provider("second", 1));
   (void)daemon_.admin().remove_provider(ProviderId("nobody"));
+  const HttpReply page = daemon_.get("/metrics");
+  ASSERT_EQ(page.status, 200);
+  const auto checked = promtool_check_metrics(page.body);
+  ASSERT_TRUE(checked) << checked.error();
+  EXPECT_TRUE(checked->exit.ok()) << checked->output;
+  EXPECT_EQ(checked->output, "");
+}
+
+class PrometheusAnnounced : public AnnounceFixture {};
+
+TEST_F(PrometheusAnnounced, PromtoolHasNoComplaintAboutAnnouncing) {
+  daemon_.set_config(
+      "providers: [{id: here, kind: local}, {id: dead, kind: etcd, endpoints: ['http://127.0.0.1:"
+      "1'], watch_params: {prefix: /m}}]\nadmission: {allow_unreachable: true}\n" +
+      announce_section("here, dead", "ttl: 3s"));
+  const auto started = daemon_.start();
+  ASSERT_TRUE(started) << started.error();
+  ASSERT_TRUE(state_becomes("LISTED"));
+  EXPECT_TRUE(eventually(kHungProgram, [&] {
+    return metric(R"(rollcall_announce_calls_total{call="register",code="BACKEND_UNAVAILABLE",)"
+                  R"(provider="dead"})") > 0;
+  }));
   const HttpReply page = daemon_.get("/metrics");
   ASSERT_EQ(page.status, 200);
   const auto checked = promtool_check_metrics(page.body);

@@ -124,6 +124,7 @@ TEST_F(ConsulAnnouncer, AnIdThatNamesItsAgentIsListedAsItIs) {
   EXPECT_EQ(code_of(refused), "INVALID_CONFIG");
   EXPECT_THAT(message_of(refused), HasSubstr("agent-1/n1"));
   EXPECT_TRUE(comes_to_list({}));
+  EXPECT_EQ(code_of(announcer_->register_node(soon())), "INVALID_CONFIG");
 }
 
 TEST_F(ConsulAnnouncer, ATagThatTheProviderWantsIsGiven) {

@@ -106,6 +106,29 @@ TEST_F(AnnounceEtcd, KilledItIsGoneAfterItsLeaseAndBackWithTheNextStart) {
   EXPECT_TRUE(key_is_there());
 }
 
+TEST_F(AnnounceEtcd, AnOperatorsDrainWithdrawsWhileTheLastTopologyIsStillServed) {
+  begin("ttl: 1h");
+  ASSERT_TRUE(daemon_.admin().drain());
+  EXPECT_TRUE(key_comes_to(false));
+  const auto ended = daemon_.process().wait(kHungProgram);
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_TRUE(ended->ok()) << ended->code << " " << ended->signal;
+}
+
+TEST_F(AnnounceEtcd, ASidecarThatCannotListenAnnouncesNothing) {
+  auto server = EtcdServer::start();
+  ASSERT_TRUE(server) << server.error();
+  server_ = std::move(*server);
+  daemon_.set_config("providers: [{id: etcd, kind: etcd, endpoints: ['" + server_->url() +
+                     "'], watch_params: {prefix: /members}}]\n" + announce_section("etcd"));
+  daemon_.add_argument("--grpc-listen");
+  daemon_.add_argument(server_->address());  // taken
+  const auto ended = daemon_.start_and_fail();
+  ASSERT_TRUE(ended) << ended.error();
+  EXPECT_EQ(ended->code, 6) << daemon_.output();
+  EXPECT_FALSE(key_is_there());
+}
+
 TEST_F(AnnounceEtcd, ARemovedProviderTakesTheNodeWithIt) {
   auto server = EtcdServer::start();
   ASSERT_TRUE(server) << server.error();

@@ -15,7 +15,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds kPatience{15};
 constexpr seconds kTtl{3};
 constexpr char kNodeId[] = "rollcall-conformance-node";
 

@@ -3,6 +3,7 @@
 // Threads: one owner.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -11,6 +12,8 @@
 #include "providers/custom/plugin_session.h"
 
 namespace rollcall::conformance {
+
+inline constexpr std::chrono::seconds kPatience{15};  // one read, one check
 
 inline Verdict pass(std::string detail = "") { return {Outcome::Pass, std::move(detail)}; }
 inline Verdict failed(std::string detail) { return {Outcome::Fail, std::move(detail)}; }

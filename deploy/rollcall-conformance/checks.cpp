@@ -24,7 +24,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kMemoryAnswer{1};  // a handshake must not ask the backend
-constexpr seconds kPatience{15};     // one read, one check
 constexpr int kAttestations = 5;     // listened to
 constexpr int kReconnects = 5;
 

@@ -33,7 +33,8 @@ TEST(ConfigReferenceTest, TheDefaultsThatAreShownAreAccepted) {
     const std::size_t row = table.find("| `" + path + "` | ");
     const std::size_t cell = table.find(" | ", table.find(" | ", row) + 3) + 3;
     const std::string shown = table.substr(cell, table.find(" | ", cell) - cell);
-    if (shown == "none" || path == "grpc.listen") continue;
+    // These two are shown with the name of another setting in them.
+    if (shown == "none" || path == "grpc.listen" || path == "store.key") continue;
     ASSERT_GE(shown.size(), 2u) << path;
     environment[variable] = shown.substr(1, shown.size() - 2);
   }

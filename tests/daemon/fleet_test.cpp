@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "core/codec/descriptor_codec.h"
 #include "tests/daemon/fleet_fixture.h"
 
 namespace rollcall::test {
@@ -256,6 +257,36 @@ TEST_F(Fleet, AnEmptiedEtcdChangesNothingUntilSomebodyMeansIt) {
   EXPECT_EQ(meant->revision(), 3u);
   expect_all("revision 3: a b");
   for (std::size_t i = 0; i < kSidecars; ++i) EXPECT_TRUE(store_is(sidecar(i), "following"));
+}
+
+TEST_F(Fleet, TheOperatorsCommandSaysWhatIsAndDoesWhatItSays) {
+  start_fleet(2);
+  write_list("a", {member("n1")});
+  const auto rollcall = [&](std::size_t i, std::vector<std::string> arguments, int status) {
+    arguments.insert(arguments.begin(),
+                     {(bin_dir() / "rollcall").string(), "--server", sidecar(i).address()});
+    const auto finished = run(arguments, kHungProgram);
+    EXPECT_TRUE(finished.has_value()) << finished.error();
+    EXPECT_EQ(finished ? finished->exit.code : -1, status) << finished->output;
+    return finished ? finished->output : std::string();
+  };
+  const std::string file = (directory_ / "set.json").string();
+  write_file(file, "[" + descriptor_to_json(list("a"), DescriptorForm::Operator).value() + "]");
+  rollcall(0, {"providers", "apply", file}, 0);
+  ASSERT_TRUE(serves(sidecar(1), "n1"));
+  EXPECT_THAT(rollcall(1, {"status", "--check"}, 0),
+              HasSubstr("Store      etcd key /rollcall/default/providers, following"));
+  EXPECT_THAT(rollcall(1, {"store", "verify", sidecar(1).state_dir()}, 0),
+              HasSubstr("fleet.jsonl"));
+  ASSERT_DONE(etcd_->restart(EtcdServer::Restart::kEmptyState));
+  for (std::size_t i = 0; i < 2; ++i) ASSERT_TRUE(store_is(sidecar(i), "refused"));
+  EXPECT_THAT(rollcall(1, {"status", "--check"}, 4),
+              HasSubstr("rollcall providers apply FILE --prune --revision 1"));
+  EXPECT_THAT(rollcall(1, {"providers", "apply", file, "--prune"}, 1), HasSubstr("INDEX_ROLLBACK"));
+  rollcall(1, {"providers", "apply", file, "--prune", "--revision", "1"}, 0);
+  expect_all("revision 2: a");
+  ASSERT_TRUE(store_is(sidecar(0), "following"));
+  rollcall(0, {"status", "--check"}, 0);
 }
 
 TEST_F(Fleet, ARestoredBackupChangesNothingUntilSomebodyMeansIt) {

@@ -12,15 +12,15 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-Result<Config> load(const std::string& text) {
+Result<Config> with_store(const std::string& text) {
   ConfigSources sources;
   sources.file_name = "rollcall.yaml";
   sources.text = text;
   return load_config(sources);
 }
 
-std::vector<std::string> fields(const std::string& text) {
-  const auto config = load(text);
+std::vector<std::string> store_problems(const std::string& text) {
+  const auto config = with_store(text);
   EXPECT_FALSE(config.has_value()) << text;
   std::vector<std::string> out;
   if (config) return out;
@@ -29,14 +29,14 @@ std::vector<std::string> fields(const std::string& text) {
 }
 
 TEST(StoreSettingsTest, AFileIsTheDefault) {
-  const auto config = load("{}");
+  const auto config = with_store("{}");
   ASSERT_TRUE(config.has_value());
   EXPECT_EQ(config->store.kind, StoreKind::File);
-  EXPECT_EQ(load("store: {kind: file}")->store, config->store);
+  EXPECT_EQ(with_store("store: {kind: file}")->store, config->store);
 }
 
 TEST(StoreSettingsTest, AnEtcdHasEverythingThatItsConnectionsNeed) {
-  const auto config = load(
+  const auto config = with_store(
       "cluster: prod\n"
       "store:\n"
       "  kind: etcd\n"
@@ -51,29 +51,31 @@ TEST(StoreSettingsTest, AnEtcdHasEverythingThatItsConnectionsNeed) {
   EXPECT_EQ(store.key, "/rollcall/prod/providers");
   EXPECT_EQ(store.auth, (AuthRef{"/run/user", "/run/ca.pem", "/run/c.pem", "/run/k.pem"}));
   EXPECT_EQ(store.tls_server_name, "etcd.example");
-  EXPECT_EQ(load("store: {kind: etcd, endpoints: 'http://e:1', key: /mine}")->store.key, "/mine");
+  EXPECT_EQ(with_store("store: {kind: etcd, endpoints: 'http://e:1', key: /mine}")->store.key,
+            "/mine");
 }
 
 TEST(StoreSettingsTest, AFleetsProvidersAreNotInTheConfigurationOfOne) {
-  EXPECT_THAT(fields("store: {kind: etcd, endpoints: ['http://e:1']}\nproviders: []\n"),
+  EXPECT_THAT(store_problems("store: {kind: etcd, endpoints: ['http://e:1']}\nproviders: []\n"),
               UnorderedElementsAre("providers"));
 }
 
 TEST(StoreSettingsTest, WhatIsWrongIsNamedTogether) {
-  EXPECT_THAT(fields("store: {kind: etcd}\nproviders: []\n"),
+  EXPECT_THAT(store_problems("store: {kind: etcd}\nproviders: []\n"),
               UnorderedElementsAre("store.endpoints", "providers"));
   EXPECT_THAT(
-      fields("store: {kind: zookeeper, key: '', endpoints: [], auth: {token: x}}"),
+      store_problems("store: {kind: zookeeper, key: '', endpoints: [], auth: {token: x}}"),
       UnorderedElementsAre("store.kind", "store.key", "store.endpoints", "store.auth.token"));
-  EXPECT_THAT(fields("store: {endpoints: ['http://e:1']}"), UnorderedElementsAre("store.kind"))
+  EXPECT_THAT(store_problems("store: {endpoints: ['http://e:1']}"),
+              UnorderedElementsAre("store.kind"))
       << "etcd was meant";
-  EXPECT_THAT(fields("store: {auth: {token_file: relative}}"),
+  EXPECT_THAT(store_problems("store: {auth: {token_file: relative}}"),
               UnorderedElementsAre("store.auth.token_file"));
 }
 
 TEST(StoreSettingsTest, NothingOfItChangesWithAReload) {
-  const auto running = load("store: {kind: etcd, endpoints: ['http://e:1']}");
-  const auto wanted = load("store: {kind: etcd, endpoints: ['http://e:2'], key: /k}");
+  const auto running = with_store("store: {kind: etcd, endpoints: ['http://e:1']}");
+  const auto wanted = with_store("store: {kind: etcd, endpoints: ['http://e:2'], key: /k}");
   ASSERT_TRUE(running.has_value() && wanted.has_value());
   EXPECT_THAT(restart_only_changes(*running, *wanted),
               UnorderedElementsAre("store.endpoints", "store.key"));

@@ -11,10 +11,10 @@ namespace {
 
 // From vague to specific.
 int specificity(ErrorCode code) {
-  static constexpr std::array kOrder{ErrorCode::BackendUnavailable, ErrorCode::Timeout,
-                                     ErrorCode::LimitExceeded,      ErrorCode::CapabilityMissing,
-                                     ErrorCode::MalformedResponse,  ErrorCode::InvalidConfig,
-                                     ErrorCode::PermissionDenied,   ErrorCode::AuthFailed};
+  static constexpr std::array kOrder{
+      ErrorCode::BackendUnavailable, ErrorCode::Timeout,           ErrorCode::LimitExceeded,
+      ErrorCode::CapabilityMissing,  ErrorCode::MalformedResponse, ErrorCode::InvalidConfig,
+      ErrorCode::PermissionDenied,   ErrorCode::AuthFailed,        ErrorCode::IndexRollback};
   return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), code) - kOrder.begin());
 }
 
@@ -22,7 +22,8 @@ int specificity(ErrorCode code) {
 
 bool may_differ_elsewhere(ErrorCode code) {
   return code != ErrorCode::AuthFailed && code != ErrorCode::PermissionDenied &&
-         code != ErrorCode::InvalidConfig && code != ErrorCode::ShuttingDown;
+         code != ErrorCode::InvalidConfig && code != ErrorCode::ShuttingDown &&
+         code != ErrorCode::IndexRollback;
 }
 
 void EndpointErrors::add(const ProvisioningError& error) {

@@ -51,7 +51,7 @@ ProviderEvent ConsulStream::next() {
     // once more, for an answer at once, before it counts as failed.
     if (lost_connection_hides && code == ErrorCode::BackendUnavailable) continue;
     errors.add(event.error());
-    if (!may_differ_elsewhere(code) || code == ErrorCode::IndexRollback) break;
+    if (!may_differ_elsewhere(code)) break;
     client_.next_endpoint();
     ++tried;
     if (clock_.now() + Duration(limits::kConsulMinAttempt) > round_ends) break;

@@ -10,9 +10,9 @@
 #include "core/codec/json_writer.h"
 #include "core/codec/node_codec.h"
 #include "core/text.h"
+#include "providers/common/endpoint_errors.h"
 #include "providers/etcd/etcd_calls.h"
 #include "providers/etcd/etcd_client.h"
-#include "providers/etcd/etcd_errors.h"
 #include "providers/etcd/etcd_member.h"
 #include "providers/etcd/limits.h"
 
@@ -82,7 +82,7 @@ class EtcdAnnouncer : public Announcer {
   // Each has an equal share of the time that is left.
   template <class T, class Attempt>
   Result<T> with_endpoints(MonoTime deadline, const Attempt& attempt) {
-    EtcdErrors errors;
+    EndpointErrors errors;
     for (std::size_t left = client_.endpoints(); left > 0; --left) {
       const MonoTime now = clock_.now();
       auto answer = attempt(now + (deadline - now) / static_cast<std::int64_t>(left));
@@ -91,7 +91,7 @@ class EtcdAnnouncer : public Announcer {
       const ErrorCode code = answer.error().code;
       if (code == ErrorCode::DuplicateName) return answer;
       errors.add(answer.error());
-      if (!etcd_may_differ_elsewhere(code)) break;
+      if (!may_differ_elsewhere(code)) break;
       client_.next_endpoint();
     }
     return fail(errors.code(), errors.detail());

@@ -69,12 +69,6 @@ gpr_timespec etcd_deadline(MonoTime deadline, const Clock& clock) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left, GPR_TIMESPAN));
 }
 
-bool etcd_may_differ_elsewhere(ErrorCode code) {
-  return code != ErrorCode::AuthFailed && code != ErrorCode::PermissionDenied &&
-         code != ErrorCode::InvalidConfig && code != ErrorCode::ShuttingDown &&
-         code != ErrorCode::IndexRollback;
-}
-
 EtcdClient::EtcdClient(EtcdTarget target, const Clock& clock, EtcdCalls& calls)
     : target_(std::move(target)), clock_(clock), calls_(calls), credentials_(target_.auth, clock) {}
 

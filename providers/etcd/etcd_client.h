@@ -105,7 +105,4 @@ class EtcdClient {
 // What a stub call waits until.
 gpr_timespec etcd_deadline(MonoTime deadline, const Clock& clock);
 
-// Whether another endpoint of the same cluster may do better.
-bool etcd_may_differ_elsewhere(ErrorCode code);
-
 }  // namespace rollcall

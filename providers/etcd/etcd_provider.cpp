@@ -2,10 +2,10 @@
 
 #include <utility>
 
+#include "providers/common/endpoint_errors.h"
 #include "providers/etcd/etcd_announcer.h"
 #include "providers/etcd/etcd_calls.h"
 #include "providers/etcd/etcd_client.h"
-#include "providers/etcd/etcd_errors.h"
 #include "providers/etcd/etcd_reader.h"
 #include "providers/etcd/etcd_settings.h"
 #include "providers/etcd/etcd_status.h"
@@ -57,14 +57,14 @@ class EtcdProvider : public ClusterProvider {
     EtcdCalls calls;
     EtcdClient client({settings_->endpoints, settings_->tls_server_name, descriptor_.auth}, clock_,
                       calls);
-    EtcdErrors errors;
+    EndpointErrors errors;
     for (std::size_t left = client.endpoints(); left > 0; --left) {
       const MonoTime now = clock_.now();
       auto answer =
           read_one(client, now + (deadline - now) / static_cast<std::int64_t>(left), watch_too);
       if (answer) return answer;
       errors.add(answer.error());
-      if (!etcd_may_differ_elsewhere(answer.error().code)) break;
+      if (!may_differ_elsewhere(answer.error().code)) break;
       client.next_endpoint();
     }
     return fail(errors.code(), errors.detail());

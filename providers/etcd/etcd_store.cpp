@@ -5,7 +5,7 @@
 
 #include "core/codec/canonical.h"
 #include "providers/common/cancel.h"
-#include "providers/etcd/etcd_errors.h"
+#include "providers/common/endpoint_errors.h"
 #include "providers/etcd/etcd_settings.h"
 #include "providers/etcd/limits.h"
 
@@ -82,7 +82,7 @@ tl::unexpected<ProvisioningError> EtcdStore::malformed(const std::string& why) c
 }
 
 Result<SharedState> EtcdStore::look(const SharedVersion& known, MonoTime deadline) {
-  EtcdErrors errors;
+  EndpointErrors errors;
   for (std::size_t tried = 0; tried < client_.endpoints();) {
     const MonoTime now = clock_.now();
     if (tried > 0 && now + Duration(limits::kEtcdMinAttempt) > deadline) break;
@@ -94,7 +94,7 @@ Result<SharedState> EtcdStore::look(const SharedVersion& known, MonoTime deadlin
     // An old connection may be gone since the member restarted: it is asked once more.
     if (connected && state.error().code == ErrorCode::BackendUnavailable) continue;
     errors.add(state.error());
-    if (!etcd_may_differ_elsewhere(state.error().code)) break;
+    if (!may_differ_elsewhere(state.error().code)) break;
     client_.next_endpoint();
     ++tried;
   }

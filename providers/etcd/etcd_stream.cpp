@@ -5,7 +5,7 @@
 #include <charconv>
 #include <utility>
 
-#include "providers/etcd/etcd_errors.h"
+#include "providers/common/endpoint_errors.h"
 #include "providers/etcd/etcd_status.h"
 #include "providers/etcd/limits.h"
 
@@ -98,7 +98,7 @@ EtcdStream::~EtcdStream() = default;
 
 ProviderEvent EtcdStream::next() {
   const MonoTime round_ends = clock_.now() + Duration(limits::kEtcdRound);
-  EtcdErrors errors;
+  EndpointErrors errors;
   for (std::size_t tried = 0; tried < client_.endpoints();) {
     const bool watched = watch_ != nullptr;
     auto event = advance(round_ends);
@@ -112,7 +112,7 @@ ProviderEvent EtcdStream::next() {
     // counts as a failure.
     if (watched && code == ErrorCode::BackendUnavailable) continue;
     errors.add(event.error());
-    if (!etcd_may_differ_elsewhere(code)) break;
+    if (!may_differ_elsewhere(code)) break;
     client_.next_endpoint();
     ++tried;
     if (clock_.now() + Duration(limits::kEtcdMinAttempt) > round_ends) break;
@@ -305,7 +305,7 @@ EtcdStream::Maybe EtcdStream::pursue_check(MonoTime deadline) {
 ProviderEvent EtcdStream::tell_whole(const AnswerTimes& times) {
   if (auto fault = view_->fault()) {
     in_step_ = false;
-    EtcdErrors errors;
+    EndpointErrors errors;
     errors.add(*fault);
     return FailedAnswer{errors.code(), errors.detail()};
   }

@@ -87,7 +87,7 @@ ProviderEvent KubernetesStream::next() {
     attest_at_ = clock_.now();
     if (spoils_the_view(code)) listed_ = false;
     if (code == ErrorCode::IndexRollback) has_base_ = false;
-    const bool hopeless = !may_differ_elsewhere(code) || code == ErrorCode::IndexRollback;
+    const bool hopeless = !may_differ_elsewhere(code);
     const bool late = clock_.now() + Duration(limits::kKubernetesMinAttempt) > round_ends;
     if (hopeless || late || tried >= client_.endpoints()) break;
   }

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/limits.h"
-#include "providers/etcd/etcd_errors.h"
+#include "providers/common/endpoint_errors.h"
 #include "providers/etcd/etcd_member.h"
 #include "providers/etcd/etcd_provider.h"
 #include "providers/etcd/etcd_settings.h"
@@ -170,7 +170,7 @@ TEST(EtcdView, AnErrorIsPrintableWhateverTheKeyIs) {
   view.put("/p/\x1b[31m\xff", std::string(5000, '\x02'), 2);
   const auto fault = view.fault();
   ASSERT_TRUE(fault.has_value());
-  EtcdErrors errors;
+  EndpointErrors errors;
   errors.add(*fault);
   EXPECT_LE(errors.detail().size(), 512u);
   EXPECT_EQ(errors.detail().find('\x1b'), std::string::npos);

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/limits.h"
-#include "providers/etcd/etcd_errors.h"
+#include "providers/common/endpoint_errors.h"
 #include "providers/etcd/etcd_member.h"
 #include "providers/etcd/etcd_view.h"
 
@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     rollcall::EtcdView view("/p/", id_from);
     view.put("/p/" + std::string(name), value, 2);
     if (view.keys() != 1 || view.fault().has_value() != !member.has_value()) std::abort();
-    rollcall::EtcdErrors errors;
+    rollcall::EndpointErrors errors;
     if (auto fault = view.fault()) errors.add(*fault);
     if (errors.detail().size() > 512) std::abort();
     view.remove("/p/" + std::string(name));

@@ -426,7 +426,7 @@ struct Section {
   std::string_view name;
   std::string_view doc;
 };
-constexpr std::array<Section, 10> kSections = {{
+constexpr std::array<Section, 11> kSections = {{
     {"grpc", "The services of the API."},
     {"http", "The endpoints for Prometheus, probes and people."},
     {"log", "The structured log on standard error."},

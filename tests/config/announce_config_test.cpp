@@ -16,8 +16,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
-Result<Config> load(const std::string& text,
-                    const std::map<std::string, std::string>& environment = {}) {
+Result<Config> load_announce(const std::string& text,
+                             const std::map<std::string, std::string>& environment = {}) {
   ConfigSources sources;
   sources.file_name = "rollcall.yaml";
   sources.text = text;
@@ -28,8 +28,8 @@ Result<Config> load(const std::string& text,
   return load_config(sources);
 }
 
-std::vector<std::string> wrong_fields(const std::string& text) {
-  const auto config = load(text);
+std::vector<std::string> wrong_announce_fields(const std::string& text) {
+  const auto config = load_announce(text);
   EXPECT_FALSE(config) << text;
   std::vector<std::string> fields;
   if (!config) {
@@ -41,14 +41,14 @@ std::vector<std::string> wrong_fields(const std::string& text) {
 constexpr char kNode[] = "node_id: n1, host: 10.0.0.1, port: 7000";
 
 TEST(AnnounceConfig, WithoutTheSectionNothingIsAnnounced) {
-  const auto config = load("{}");
+  const auto config = load_announce("{}");
   ASSERT_TRUE(config);
   EXPECT_TRUE(config->announce.providers.empty());
   EXPECT_EQ(config->announce.ttl, 30s);
 }
 
 TEST(AnnounceConfig, EverySettingIsRead) {
-  const auto config = load(R"(
+  const auto config = load_announce(R"(
 announce:
   providers: [consul-main, etcd]
   node_id: n1
@@ -77,11 +77,11 @@ announce:
 }
 
 TEST(AnnounceConfig, TheEnvironmentSetsAllOfItToo) {
-  const auto config = load("{}", {{"ROLLCALL_ANNOUNCE_PROVIDERS", "a,b"},
-                                  {"ROLLCALL_ANNOUNCE_NODE_ID", "n1"},
-                                  {"ROLLCALL_ANNOUNCE_HOST", "10.0.0.1"},
-                                  {"ROLLCALL_ANNOUNCE_PORT", "7000"},
-                                  {"ROLLCALL_ANNOUNCE_LABELS", "rack=r7,role="}});
+  const auto config = load_announce("{}", {{"ROLLCALL_ANNOUNCE_PROVIDERS", "a,b"},
+                                           {"ROLLCALL_ANNOUNCE_NODE_ID", "n1"},
+                                           {"ROLLCALL_ANNOUNCE_HOST", "10.0.0.1"},
+                                           {"ROLLCALL_ANNOUNCE_PORT", "7000"},
+                                           {"ROLLCALL_ANNOUNCE_LABELS", "rack=r7,role="}});
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->announce.providers.size(), 2u);
   EXPECT_EQ(config->announce.node.labels,
@@ -89,10 +89,10 @@ TEST(AnnounceConfig, TheEnvironmentSetsAllOfItToo) {
 }
 
 TEST(AnnounceConfig, EverythingThatIsWrongIsToldAtOnce) {
-  EXPECT_THAT(wrong_fields("announce: {providers: [a]}"),
+  EXPECT_THAT(wrong_announce_fields("announce: {providers: [a]}"),
               UnorderedElementsAre("announce.node_id", "announce.host", "announce.port"));
-  EXPECT_THAT(wrong_fields("announce: {providers: [a], host: 'h:1', node_id: '', ttl: 2s, "
-                           "weight: 0, labels: [x], socket: relative, wieght: 1}"),
+  EXPECT_THAT(wrong_announce_fields("announce: {providers: [a], host: 'h:1', node_id: '', ttl: 2s, "
+                                    "weight: 0, labels: [x], socket: relative, wieght: 1}"),
               UnorderedElementsAre("announce.node_id", "announce.host", "announce.port",
                                    "announce.ttl", "announce.weight", "announce.labels",
                                    "announce.socket", "announce.wieght"));
@@ -101,30 +101,30 @@ TEST(AnnounceConfig, EverythingThatIsWrongIsToldAtOnce) {
 TEST(AnnounceConfig, ProvidersAreIdsEachOnceAndAtMostFour) {
   const std::string node = std::string(", ") + kNode + "}";
   for (const char* list : {"[a, a]", "[A]", "['']", "[a, b, c, d, e]", "{a: b}", "[1]"}) {
-    EXPECT_THAT(wrong_fields(std::string("announce: {providers: ") + list + node),
+    EXPECT_THAT(wrong_announce_fields(std::string("announce: {providers: ") + list + node),
                 Contains("announce.providers"))
         << list;
   }
-  EXPECT_TRUE(load("announce: {providers: [a, b, c, d]" + node));
+  EXPECT_TRUE(load_announce("announce: {providers: [a, b, c, d]" + node));
 }
 
 TEST(AnnounceConfig, ANodeWithoutAProviderIsAMistake) {
-  EXPECT_THAT(wrong_fields(std::string("announce: {") + kNode + "}"),
+  EXPECT_THAT(wrong_announce_fields(std::string("announce: {") + kNode + "}"),
               ElementsAre("announce.providers"));
 }
 
 TEST(AnnounceConfig, ANodeBeyondTheLimitsIsNamedByItsSetting) {
   const std::string begin = std::string("announce: {providers: [a], ") + kNode;
-  EXPECT_THAT(wrong_fields(begin + ", labels: {k: '" + std::string(600, 'x') + "'}}"),
+  EXPECT_THAT(wrong_announce_fields(begin + ", labels: {k: '" + std::string(600, 'x') + "'}}"),
               ElementsAre("announce.labels"));
-  EXPECT_THAT(wrong_fields(begin + ", zone: '" + std::string(200, 'z') + "'}"),
+  EXPECT_THAT(wrong_announce_fields(begin + ", zone: '" + std::string(200, 'z') + "'}"),
               ElementsAre("announce.zone"));
 }
 
 TEST(AnnounceConfig, R5_4_AChangeNeedsARestart) {
   const std::string begin = std::string("announce: {providers: [a], ") + kNode;
-  const auto running = load(begin + "}");
-  const auto wanted = load(begin + ", weight: 2, ttl: 40s}");
+  const auto running = load_announce(begin + "}");
+  const auto wanted = load_announce(begin + ", weight: 2, ttl: 40s}");
   ASSERT_TRUE(running && wanted);
   EXPECT_THAT(restart_only_changes(*running, *wanted),
               UnorderedElementsAre("announce.weight", "announce.ttl"));

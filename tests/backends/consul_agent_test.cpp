@@ -6,6 +6,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "tests/backends/assert_done.h"
+
 namespace rollcall::test {
 namespace {
 
@@ -29,12 +31,6 @@ std::unique_ptr<ConsulAgent> start(ConsulAgent::Options options = {}) {
   ADD_FAILURE() << agent.error();
   return nullptr;
 }
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 TEST(ConsulAgent, ServicesComeFailAndGo) {
   const auto agent = start();

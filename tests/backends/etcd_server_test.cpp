@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/backends/assert_done.h"
+
 namespace rollcall::test {
 namespace {
 
@@ -16,12 +18,6 @@ std::unique_ptr<EtcdServer> start(EtcdServer::Options options = {}) {
   ADD_FAILURE() << server.error();
   return nullptr;
 }
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 std::optional<std::string> value(EtcdServer& server, std::string_view key) {
   auto got = server.get(key);

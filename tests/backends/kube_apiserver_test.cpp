@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/backends/assert_done.h"
+
 namespace rollcall::test {
 namespace {
 
@@ -10,12 +12,6 @@ using namespace std::chrono_literals;
 
 constexpr const char* kSlices = "/apis/discovery.k8s.io/v1/namespaces/team/endpointslices";
 constexpr auto kSettle = 30s;  // the authenticator remembers a token for 10 s
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 class KubeApiserverTest : public ::testing::Test {
  protected:

@@ -8,16 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "tests/backends/assert_done.h"
 #include "tests/backends/consul_agent.h"
 #include "tests/daemon/recording_consumer.h"
 
 namespace rollcall::test {
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 class ConsulFixture : public ::testing::Test {
  protected:

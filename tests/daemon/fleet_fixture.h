@@ -8,16 +8,11 @@
 #include <vector>
 
 #include "provisioning/fleet/fleet_document.h"
+#include "tests/backends/assert_done.h"
 #include "tests/backends/etcd_server.h"
 #include "tests/daemon/daemon_process.h"
 
 namespace rollcall::test {
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 class FleetFixture : public ::testing::Test {
  protected:

@@ -5,6 +5,7 @@
 
 #include "core/limits.h"
 #include "providers/consul/consul_provider.h"
+#include "tests/backends/assert_done.h"
 #include "tests/backends/consul_agent.h"
 #include "tests/providers/provider_support.h"
 
@@ -12,12 +13,6 @@ namespace rollcall::test {
 namespace {
 
 using ::testing::HasSubstr;
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 ConsulAgent::Service service(const std::string& name, const std::string& id) {
   ConsulAgent::Service service;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "providers/consul/consul_provider.h"
+#include "tests/backends/assert_done.h"
 #include "tests/backends/consul_agent.h"
 #include "tests/providers/announce_support.h"
 
@@ -15,12 +16,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using namespace std::chrono_literals;
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 using Params = std::map<std::string, std::string>;
 

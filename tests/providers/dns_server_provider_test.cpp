@@ -5,6 +5,7 @@
 
 #include "core/limits.h"
 #include "providers/dns/dns_provider.h"
+#include "tests/backends/assert_done.h"
 #include "tests/backends/dns_server.h"
 #include "tests/providers/provider_support.h"
 
@@ -13,12 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using Params = std::map<std::string, std::string>;
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 constexpr std::uint64_t kSeed = 3;
 

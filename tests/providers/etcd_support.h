@@ -9,16 +9,11 @@
 #include <vector>
 
 #include "core/provider.h"
+#include "tests/backends/assert_done.h"
 #include "tests/backends/etcd_server.h"
 #include "tests/providers/provider_support.h"
 
 namespace rollcall::test {
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 // {"id":"<id>","host":"10.0.0.1","port":7000<more>}
 std::string member_json(const std::string& id, const std::string& more = "");

@@ -5,6 +5,7 @@
 
 #include "core/limits.h"
 #include "providers/http/http_provider.h"
+#include "tests/backends/assert_done.h"
 #include "tests/backends/nginx_server.h"
 #include "tests/providers/provider_support.h"
 #include "tests/providers/test_certificates.h"
@@ -14,12 +15,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 constexpr std::uint64_t kSeed = 11;
 

@@ -6,6 +6,7 @@
 
 #include "core/limits.h"
 #include "providers/kubernetes/kubernetes_provider.h"
+#include "tests/backends/assert_done.h"
 #include "tests/backends/kube_apiserver.h"
 #include "tests/providers/provider_support.h"
 
@@ -13,12 +14,6 @@ namespace rollcall::test {
 namespace {
 
 using ::testing::HasSubstr;
-
-#define ASSERT_DONE(expression)          \
-  do {                                   \
-    const auto done_ = (expression);     \
-    ASSERT_TRUE(done_) << done_.error(); \
-  } while (false)
 
 using Params = std::map<std::string, std::string>;
 using Slice = KubeApiserver::Slice;

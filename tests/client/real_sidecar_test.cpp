@@ -10,6 +10,7 @@
 
 #include "bridges/client/bridge_clients.h"
 #include "bridges/client/subscriber.h"
+#include "tests/backends/assert_done.h"
 #include "tests/client/recording_listener.h"
 #include "tests/daemon/daemon_process.h"
 
@@ -166,7 +167,7 @@ TEST_F(RealSidecarTest, AConsumerThatWasAwayForTooLongIsToldTheDifference) {
 
 TEST_F(RealSidecarTest, ASilentSidecarIsLeftAndFoundAgain) {
   start("hub: {bookmark_every: 100ms}\nproviders: [{id: default, kind: in-memory}]\n");
-  ASSERT_TRUE(daemon_.admin().join_member(rollcall::test::member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(rollcall::test::member("n1")));
   SubscriberOptions impatient = options();
   impatient.silence = milliseconds(1'500);
   const auto subscriber = subscribe(std::move(impatient), listener_);
@@ -179,7 +180,7 @@ TEST_F(RealSidecarTest, ASilentSidecarIsLeftAndFoundAgain) {
   }));
   EXPECT_EQ(subscriber->view().members.size(), 1u);  // what it holds stays usable
   ASSERT_TRUE(daemon_.process().resume());
-  ASSERT_TRUE(daemon_.admin().join_member(rollcall::test::member("n2")));
+  ASSERT_DONE(daemon_.admin().join_member(rollcall::test::member("n2")));
   ASSERT_TRUE(has_members(*subscriber, {"n1", "n2"}));
   subscriber->stop();
   EXPECT_GE(listener_.heard().topologies.size(), 2u);
@@ -191,9 +192,9 @@ TEST_F(RealSidecarTest, R4_1_RemotingIsToldEachJoinAndLeaveOnceThroughKills) {
   const auto subscriber = subscribe(options(Bridge::Remoting), listener_);
   for (int life = 0; life < 5; ++life) {
     const std::string id = "n" + std::to_string(life);
-    ASSERT_TRUE(daemon_.admin().join_member(rollcall::test::member(id)));
+    ASSERT_DONE(daemon_.admin().join_member(rollcall::test::member(id)));
     if (life % 2 == 1) {
-      ASSERT_TRUE(daemon_.admin().leave_member(NodeId("n" + std::to_string(life - 1))));
+      ASSERT_DONE(daemon_.admin().leave_member(NodeId("n" + std::to_string(life - 1))));
     }
     daemon_.kill();
     const auto started = daemon_.start();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "tests/backends/assert_done.h"
 #include "tests/daemon/recording_consumer.h"
 
 namespace rollcall::test {
@@ -137,7 +138,7 @@ TEST_F(Admin, R5_4_ASetIsAppliedAsAWholeOrNotAtAll) {
   EXPECT_FALSE(daemon_.admin().apply_providers(with_a_bad_one, true));
   EXPECT_EQ(provider_ids(), std::vector<std::string>{"default"});
 
-  ASSERT_TRUE(daemon_.admin().apply_providers(good, true));
+  ASSERT_DONE(daemon_.admin().apply_providers(good, true));
   EXPECT_EQ(provider_ids(), (std::vector<std::string>{"a", "b"}));
   auto changed = good;
   changed[1].priority = 9;
@@ -151,16 +152,16 @@ TEST_F(Admin, R5_4_ASetIsAppliedAsAWholeOrNotAtAll) {
 }
 
 TEST_F(Admin, ADisabledProviderLosesTheActiveRoleByOperatorsAct) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
-  ASSERT_TRUE(daemon_.admin().register_provider(in_memory_provider("second", -1)));
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1"), ProviderId("second")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().register_provider(in_memory_provider("second", -1)));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1"), ProviderId("second")));
   RecordingConsumer consumer(daemon_, {client::Bridge::Placement, "placement-1"});
   ASSERT_TRUE(consumer.wait_for_members({"n1"}));
   ASSERT_TRUE(eventually(kHungProgram, [&] {
     const auto state = daemon_.admin().get_provider(ProviderId("second"));
     return state && state->members() == 1;
   }));
-  ASSERT_TRUE(daemon_.admin().disable_provider(ProviderId("default"), "maintenance"));
+  ASSERT_DONE(daemon_.admin().disable_provider(ProviderId("default"), "maintenance"));
   EXPECT_TRUE(consumer.wait_for_event([](const auto& e) {
     return e.has_provider_changed() && e.provider_changed().to_provider_id() == "second" &&
            e.provider_changed().reason() == v1::FAILOVER_REASON_MANUAL_OVERRIDE;
@@ -171,12 +172,12 @@ TEST_F(Admin, ADisabledProviderLosesTheActiveRoleByOperatorsAct) {
   EXPECT_EQ(state->provider().disabled_reason(), "maintenance");
   // The same member at both: nothing joined, nothing left.
   EXPECT_TRUE(consumer.events(v1::ClusterEvent::kDelta).empty()) << consumer.describe();
-  ASSERT_TRUE(daemon_.admin().enable_provider(ProviderId("default")));
+  ASSERT_DONE(daemon_.admin().enable_provider(ProviderId("default")));
   EXPECT_TRUE(daemon_.admin().get_provider(ProviderId("default"))->provider().enabled());
 }
 
 TEST_F(Admin, ASwitchPinsAndItsEndUnpins) {
-  ASSERT_TRUE(daemon_.admin().register_provider(in_memory_provider("second", -1)));
+  ASSERT_DONE(daemon_.admin().register_provider(in_memory_provider("second", -1)));
   ASSERT_TRUE(eventually(kHungProgram, [&] {
     const auto state = daemon_.admin().get_provider(ProviderId("second"));
     return state && state->health() == v1::HEALTH_HEALTHY;
@@ -186,7 +187,7 @@ TEST_F(Admin, ASwitchPinsAndItsEndUnpins) {
   EXPECT_EQ(switched->active_provider(), "second");
   EXPECT_EQ(daemon_.admin().get_status()->pinned_provider(), "second");
   EXPECT_GT(daemon_.admin().get_status()->pin_remaining_ms(), 0u);
-  ASSERT_TRUE(daemon_.admin().clear_switch());
+  ASSERT_DONE(daemon_.admin().clear_switch());
   EXPECT_EQ(daemon_.admin().get_status()->pinned_provider(), "");
   const auto unknown = daemon_.admin().switch_provider(ProviderId("nobody"));
   ASSERT_FALSE(unknown);
@@ -209,14 +210,14 @@ TEST_F(Admin, R5_5_UnknownProvidersAndMembersAreNotFound) {
 TEST_F(Admin, MembersOfABackendAreNotJoinedHere) {
   const std::string path = (daemon_.directory() / "members.json").string();
   replace_file(path, member_file({member("f1")}));
-  ASSERT_TRUE(daemon_.admin().register_provider(file_provider("file", 1, path)));
+  ASSERT_DONE(daemon_.admin().register_provider(file_provider("file", 1, path)));
   const auto refused = daemon_.admin().join_member(member("n"), ProviderId("file"));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::CapabilityMissing);
 }
 
 TEST_F(Admin, WithSeveralInMemoryProvidersOneHasToBeNamed) {
-  ASSERT_TRUE(daemon_.admin().register_provider(in_memory_provider("second", 1)));
+  ASSERT_DONE(daemon_.admin().register_provider(in_memory_provider("second", 1)));
   const auto refused = daemon_.admin().join_member(member("n"));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::InvalidConfig);
@@ -255,7 +256,7 @@ TEST_F(Admin, ADrainEndsTheOperatorsStream) {
 }
 
 TEST_F(Admin, OperatorsSeeChangesOfTheRegistry) {
-  ASSERT_TRUE(daemon_.admin().register_provider(in_memory_provider("second", 1)));
+  ASSERT_DONE(daemon_.admin().register_provider(in_memory_provider("second", 1)));
   bool seen = false;
   std::uint64_t last = 0;
   const auto watched = daemon_.admin().watch_events(256, [&](const v1::OperatorEvent& e) {

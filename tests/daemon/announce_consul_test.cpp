@@ -1,5 +1,6 @@
 // NEEDS: consul
 // A real sidecar that announces its node at a real Consul agent.
+#include "tests/backends/assert_done.h"
 #include "tests/backends/consul_agent.h"
 #include "tests/daemon/announce_fixture.h"
 
@@ -118,7 +119,7 @@ TEST_F(AnnounceConsul, AFilterThatLeavesItOutIsNoticed) {
       "ttl: 3s}\n");
   const auto started = daemon_.start();
   ASSERT_TRUE(started) << started.error();
-  ASSERT_TRUE(daemon_.admin().register_provider(d));
+  ASSERT_DONE(daemon_.admin().register_provider(d));
   EXPECT_TRUE(state_becomes("MISSING"));
   EXPECT_TRUE(daemon_.told("announce_missing"));
   EXPECT_TRUE(becomes("counted", [](const auto& a) { return a.missing() == 1; }));

@@ -1,5 +1,6 @@
 // NEEDS: etcd
 // A real sidecar that announces its node in a real etcd.
+#include "tests/backends/assert_done.h"
 #include "tests/backends/etcd_server.h"
 #include "tests/daemon/announce_fixture.h"
 
@@ -108,7 +109,7 @@ TEST_F(AnnounceEtcd, KilledItIsGoneAfterItsLeaseAndBackWithTheNextStart) {
 
 TEST_F(AnnounceEtcd, AnOperatorsDrainWithdrawsWhileTheLastTopologyIsStillServed) {
   begin("ttl: 1h");
-  ASSERT_TRUE(daemon_.admin().drain());
+  ASSERT_DONE(daemon_.admin().drain());
   EXPECT_TRUE(key_comes_to(false));
   const auto ended = daemon_.process().wait(kHungProgram);
   ASSERT_TRUE(ended.has_value());
@@ -141,18 +142,18 @@ TEST_F(AnnounceEtcd, ARemovedProviderTakesTheNodeWithIt) {
   d.kind = "etcd";
   d.endpoints = {server_->url()};
   d.watch_params = {{"prefix", "/members"}, {"attest_ms", "200"}};
-  ASSERT_TRUE(daemon_.admin().register_provider(d));
+  ASSERT_DONE(daemon_.admin().register_provider(d));
   ASSERT_TRUE(state_becomes("LISTED"));
   // Replaced by one of another prefix: registered there, and withdrawn here.
   d.watch_params["prefix"] = "/elsewhere";
-  ASSERT_TRUE(daemon_.admin().update_provider(d));
+  ASSERT_DONE(daemon_.admin().update_provider(d));
   EXPECT_TRUE(eventually(kHungProgram, [&] {
     const auto value = server_->get("/elsewhere/n1");
     return value && value->has_value();
   }));
   EXPECT_TRUE(key_comes_to(false));
   ASSERT_TRUE(state_becomes("LISTED"));
-  ASSERT_TRUE(daemon_.admin().remove_provider(ProviderId("etcd")));
+  ASSERT_DONE(daemon_.admin().remove_provider(ProviderId("etcd")));
   EXPECT_TRUE(state_becomes("WAITING"));
   EXPECT_EQ(*server_->get("/elsewhere/n1"), std::nullopt);
 }

@@ -1,6 +1,7 @@
 // Announcing without a backend: what an operator sees of a provider that is not there, or cannot.
 #include <filesystem>
 
+#include "tests/backends/assert_done.h"
 #include "tests/daemon/announce_fixture.h"
 
 namespace rollcall::test {
@@ -31,9 +32,9 @@ TEST_F(Announce, AProviderThatIsNotRegisteredIsWaitedForAndOneThatCannotIsSaid) 
   EXPECT_EQ(metric(R"(rollcall_announce_state{provider="later",state="UNABLE"})"), 1);
   EXPECT_EQ(metric(R"(rollcall_announce_state{provider="later",state="LISTED"})"), 0);
   // Nothing of this disturbs serving.
-  ASSERT_TRUE(daemon_.admin().join_member(member("m1"), ProviderId("later")));
+  ASSERT_DONE(daemon_.admin().join_member(member("m1"), ProviderId("later")));
   EXPECT_TRUE(serves_node("m1"));
-  ASSERT_TRUE(daemon_.admin().remove_provider(ProviderId("later")));
+  ASSERT_DONE(daemon_.admin().remove_provider(ProviderId("later")));
   EXPECT_TRUE(state_becomes("WAITING"));
   const auto ended = daemon_.stop();
   ASSERT_TRUE(ended.has_value());

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/backends/assert_done.h"
 #include "tests/daemon/certificates.h"
 #include "tests/daemon/recording_consumer.h"
 
@@ -93,7 +94,7 @@ TEST_F(Configuration, ItsProvidersAreServedAndNotEditableByApi) {
 TEST_F(Configuration, R5_4_AReloadBringsTheNewSetInOneStep) {
   daemon_.set_config(kTwoProviders);
   ASSERT_TRUE(daemon_.start());
-  ASSERT_TRUE(daemon_.admin().register_provider(in_memory_provider("by-hand", 0)));
+  ASSERT_DONE(daemon_.admin().register_provider(in_memory_provider("by-hand", 0)));
   daemon_.set_config("providers:\n  - {id: gamma, kind: in-memory, priority: 7}\n");
   ASSERT_TRUE(daemon_.reload());
   ASSERT_TRUE(daemon_.told("\"reloaded\"")) << daemon_.output();

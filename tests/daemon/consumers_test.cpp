@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/backends/assert_done.h"
 #include "tests/daemon/recording_consumer.h"
 
 namespace rollcall::test {
@@ -24,9 +25,9 @@ class Consumers : public ::testing::Test {
   // `file` above `default`, both with the same members.
   void two_providers(const std::vector<ClusterNode>& nodes) {
     for (const ClusterNode& n : nodes)
-      ASSERT_TRUE(daemon_.admin().join_member(n, ProviderId("default")));
+      ASSERT_DONE(daemon_.admin().join_member(n, ProviderId("default")));
     replace_file(members_path(), member_file(nodes));
-    ASSERT_TRUE(daemon_.admin().register_provider(file_provider("file", 10, members_path())));
+    ASSERT_DONE(daemon_.admin().register_provider(file_provider("file", 10, members_path())));
     ASSERT_TRUE(eventually(kHungProgram, [&] {
       const auto status = daemon_.admin().get_status();
       return status && status->active_provider() == "file";
@@ -36,7 +37,7 @@ class Consumers : public ::testing::Test {
 };
 
 TEST_F(Consumers, R3_1_PartitionMayWaitForPlacementsAcknowledgement) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   PartitionClient partition(daemon_.channel());
   SnapshotRequest request;
   request.wait_for_placement = true;
@@ -59,7 +60,7 @@ TEST_F(Consumers, R3_1_PartitionMayWaitForPlacementsAcknowledgement) {
 }
 
 TEST_F(Consumers, R3_1_AnAcknowledgementAheadOfTheLogIsOutOfOrder) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   RecordingConsumer placement(daemon_, {Bridge::Placement, "placement-1", Acknowledge::Manual});
   ASSERT_TRUE(placement.wait_for_members({"n1"}));
   PlacementClient client(daemon_.channel(), "placement-1");
@@ -88,7 +89,7 @@ TEST_F(Consumers, R3_2_PartitionGetsTheSnapshotOrTheReason) {
 }
 
 TEST_F(Consumers, R3_3_OwnershipReachesPartitionInOneTick) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   RecordingConsumer placement(daemon_, {Bridge::Placement, "placement-1"});
   RecordingConsumer partition(daemon_, {Bridge::Partition, "partition-1"});
   ASSERT_TRUE(
@@ -103,7 +104,7 @@ TEST_F(Consumers, R3_3_OwnershipReachesPartitionInOneTick) {
   })) << partition.describe();
   EXPECT_EQ(client.publish_ownership(1, placement.view().position, {lease}).error().code,
             ErrorCode::OutOfOrder);
-  ASSERT_TRUE(daemon_.admin().join_member(member("n2")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n2")));
   ASSERT_TRUE(partition.wait_for_members({"n1", "n2"}));
   client::Position old{placement.view().position.epoch, *seq};
   EXPECT_EQ(client.publish_ownership(2, old, {lease}).error().code, ErrorCode::OutOfOrder);
@@ -113,7 +114,7 @@ TEST_F(Consumers, R2_5_LosingTheActiveProviderSwitchesWithoutAFalseLeave) {
   two_providers({member("n1"), member("n2")});
   RecordingConsumer consumer(daemon_, {Bridge::Remoting, "remoting-1"});
   ASSERT_TRUE(consumer.wait_for_members({"n1", "n2"}));
-  ASSERT_TRUE(daemon_.admin().remove_provider(ProviderId("file")));
+  ASSERT_DONE(daemon_.admin().remove_provider(ProviderId("file")));
   EXPECT_TRUE(consumer.wait_for_event([](const auto& e) {
     return e.has_provider_changed() && e.provider_changed().to_provider_id() == "default";
   })) << consumer.describe();
@@ -123,10 +124,10 @@ TEST_F(Consumers, R2_5_LosingTheActiveProviderSwitchesWithoutAFalseLeave) {
 
 TEST_F(Consumers, R3_4_TheChangeOfProviderComesBeforeItsMembers) {
   two_providers({member("n1")});
-  ASSERT_TRUE(daemon_.admin().join_member(member("n9"), ProviderId("default")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n9"), ProviderId("default")));
   RecordingConsumer consumer(daemon_, {Bridge::Placement, "placement-1"});
   ASSERT_TRUE(consumer.wait_for_members({"n1"}));
-  ASSERT_TRUE(daemon_.admin().switch_provider(ProviderId("default")));
+  ASSERT_DONE(daemon_.admin().switch_provider(ProviderId("default")));
   ASSERT_TRUE(consumer.wait_for_members({"n1", "n9"}));
   bool changed = false;
   for (const auto& e : consumer.events()) {
@@ -153,7 +154,7 @@ TEST_F(Consumers, AFileThatIsBrokenKeepsTheLastGoodTopology) {
 }
 
 TEST_F(Consumers, R4_2_AQuarantineIsSeenByAllAndSurvivesARestart) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   RecordingConsumer placement(daemon_, {Bridge::Placement, "placement-1"});
   ASSERT_TRUE(placement.wait_for_members({"n1"}));
   const auto blocked =
@@ -173,14 +174,14 @@ TEST_F(Consumers, R4_2_AQuarantineIsSeenByAllAndSurvivesARestart) {
 }
 
 TEST_F(Consumers, R4_4_ARecoveredNodeIsUnblockedByTheNextRefresh) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   RecordingConsumer remoting(daemon_, {Bridge::Remoting, "remoting-1"});
   ASSERT_TRUE(remoting.wait_for_members({"n1"}));
   RemotingClient client(daemon_.channel(), "remoting-1");
   ASSERT_TRUE(client.report_quarantined(NodeId("n1")));
   ASSERT_TRUE(client.report_recovered(NodeId("n1")));
   // The in-memory provider attests every 5 s; a member that joins is a refresh too.
-  ASSERT_TRUE(daemon_.admin().join_member(member("n2")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n2")));
   EXPECT_TRUE(remoting.wait_for_event([](const auto& e) {
     return e.has_remote_topology() && e.remote_topology().kind() == v1::REMOTE_KIND_UNBLOCKED &&
            e.remote_topology().node().id() == "n1";

@@ -70,7 +70,7 @@ class DaemonProcess {
   std::string output() const { return read_file(dir_ / "output"); }
 
   client::Channel channel() const;
-  client::AdminClient admin() const { return client::AdminClient(channel()); }
+  client::AdminClient admin() const { return client::AdminClient(channel(), kHungProgram); }
   HttpReply get(const std::string& path,
                 const std::vector<std::pair<std::string, std::string>>& headers = {}) const;
   // Until the operators are told this (a line of the log or an event); false when it never came.

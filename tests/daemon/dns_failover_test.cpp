@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "tests/backends/assert_done.h"
 #include "tests/backends/dns_server.h"
 #include "tests/daemon/recording_consumer.h"
 
@@ -49,7 +50,7 @@ class DnsFailover : public ::testing::Test {
     consumer_->view().members.for_each([&](const Member& m) { nodes.push_back(*m.node); });
     const std::string path = (daemon_.directory() / "standby.json").string();
     replace_file(path, member_file(nodes));
-    ASSERT_TRUE(daemon_.admin().register_provider(file_provider("standby", 5, path)));
+    ASSERT_DONE(daemon_.admin().register_provider(file_provider("standby", 5, path)));
     ASSERT_TRUE(state_becomes("standby", [](const v1::ProviderState& s) {
       return s.health() == v1::HEALTH_HEALTHY && s.members() == 2;
     }));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "tests/backends/assert_done.h"
 #include "tests/daemon/recording_consumer.h"
 
 namespace rollcall::test {
@@ -40,7 +41,7 @@ TEST_F(EmbeddedDefault, R2_1_AMemberThatJoinsReachesAllThreeBridges) {
   RecordingConsumer placement(daemon_, {Bridge::Placement, "placement-1"});
   RecordingConsumer partition(daemon_, {Bridge::Partition, "partition-1"});
   RecordingConsumer remoting(daemon_, {Bridge::Remoting, "remoting-1"});
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   for (RecordingConsumer* consumer : {&placement, &partition, &remoting}) {
     EXPECT_TRUE(consumer->wait_for_members({"n1"})) << consumer->describe();
     EXPECT_TRUE(consumer->troubles().empty()) << consumer->describe();
@@ -49,7 +50,7 @@ TEST_F(EmbeddedDefault, R2_1_AMemberThatJoinsReachesAllThreeBridges) {
   EXPECT_TRUE(remoting.wait_for_event([](const auto& e) {
     return e.has_remote_topology() && e.remote_topology().node().id() == "n1";
   }));
-  ASSERT_TRUE(daemon_.admin().leave_member(NodeId("n1")));
+  ASSERT_DONE(daemon_.admin().leave_member(NodeId("n1")));
   EXPECT_TRUE(remoting.wait_for_members({})) << remoting.describe();
 }
 
@@ -57,7 +58,7 @@ TEST_F(EmbeddedDefault, R2_3_EventsAreInOrderAndNameTheHashTheyInvalidate) {
   RecordingConsumer consumer(daemon_, {Bridge::Placement, "placement-1"});
   ASSERT_TRUE(consumer.wait_for([&] { return consumer.view().has_topology(); }));
   for (int i = 0; i < 20; ++i)
-    ASSERT_TRUE(daemon_.admin().join_member(member("n" + std::to_string(100 + i))));
+    ASSERT_DONE(daemon_.admin().join_member(member("n" + std::to_string(100 + i))));
   ASSERT_TRUE(consumer.wait_for([&] { return consumer.view().members.size() == 20; }));
   std::uint64_t hash = 0;
   std::uint64_t seq = 0;
@@ -76,11 +77,11 @@ TEST_F(EmbeddedDefault, R2_4_EmptyPausesPlacementAndTheFirstMemberResumesIt) {
   RecordingConsumer placement(daemon_, {Bridge::Placement, "placement-1"});
   ASSERT_TRUE(placement.wait_for([&] { return placement.view().has_topology(); }));
   EXPECT_EQ(placement.view().availability, Availability::Empty);
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   EXPECT_TRUE(placement.wait_for_event([](const auto& e) {
     return e.has_availability_changed() && !e.availability_changed().placement_paused();
   })) << placement.describe();
-  ASSERT_TRUE(daemon_.admin().leave_member(NodeId("n1")));
+  ASSERT_DONE(daemon_.admin().leave_member(NodeId("n1")));
   EXPECT_TRUE(placement.wait_for([&] {
     return placement.view().availability == Availability::Empty &&
            placement.view().placement_paused && placement.view().members.empty();
@@ -111,7 +112,7 @@ TEST_F(EmbeddedDefault, ASecondProcessIsToldWhoHoldsTheState) {
 }
 
 TEST_F(EmbeddedDefault, StatusNamesWhatIsServed) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   RecordingConsumer consumer(daemon_, {Bridge::Placement, "placement-1"});
   ASSERT_TRUE(consumer.wait_for_members({"n1"}));
   const auto status = daemon_.admin().get_status();
@@ -130,7 +131,7 @@ TEST_F(EmbeddedDefault, StatusNamesWhatIsServed) {
 
 TEST_F(EmbeddedDefault, TheTopologyOfTheAdminApiIsProvedByItsHash) {
   for (int i = 0; i < 30; ++i)
-    ASSERT_TRUE(daemon_.admin().join_member(member("n" + std::to_string(i))));
+    ASSERT_DONE(daemon_.admin().join_member(member("n" + std::to_string(i))));
   RecordingConsumer consumer(daemon_, {Bridge::Placement, "placement-1"});
   ASSERT_TRUE(consumer.wait_for([&] { return consumer.view().members.size() == 30; }));
   const auto topology = daemon_.admin().get_topology();

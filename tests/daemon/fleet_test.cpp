@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/codec/descriptor_codec.h"
+#include "tests/backends/assert_done.h"
 #include "tests/daemon/fleet_fixture.h"
 
 namespace rollcall::test {
@@ -39,13 +40,13 @@ TEST_F(Fleet, R5_4_ASwitchOfTheSetIsOneStepAndLeavesTheUnchangedOnesAlone) {
   start_fleet(2);
   write_list("a", {member("n1")});
   write_list("b", {member("n1")});
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a", 10), list("b", 5)}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a", 10), list("b", 5)}, true));
   ASSERT_TRUE(comes_to(sidecar(1), "revision 1: a b"));
   ASSERT_TRUE(serves(sidecar(1), "n1"));
   const auto seq = [&] { return sidecar(1).admin().get_status().value().seq_no(); };
   const std::uint64_t before = seq();
   // b goes, c comes, a stays the active one: nobody joins or leaves, and nothing is interrupted.
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a", 10), list("c", 1)}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a", 10), list("c", 1)}, true));
   ASSERT_TRUE(comes_to(sidecar(1), "revision 2: a c"));
   EXPECT_EQ(seq(), before);
   EXPECT_THAT(sidecar(1).get("/metrics").body,
@@ -57,16 +58,16 @@ TEST_F(Fleet, EnableAndDisableAreTheFleetsAndSwitchesAndMembersAreOnesOwn) {
   ASSERT_TRUE(sidecar(0).admin().apply_providers(
       {in_memory_provider("m", 10), in_memory_provider("spare", 0)}, true));
   ASSERT_TRUE(comes_to(sidecar(1), "revision 1: m spare"));
-  ASSERT_TRUE(sidecar(0).admin().join_member(member("n1"), ProviderId("m")));
+  ASSERT_DONE(sidecar(0).admin().join_member(member("n1"), ProviderId("m")));
   ASSERT_TRUE(serves(sidecar(0), "n1"));
   EXPECT_EQ(members(sidecar(1)), "");
-  ASSERT_TRUE(sidecar(1).admin().disable_provider(ProviderId("spare"), "maintenance"));
+  ASSERT_DONE(sidecar(1).admin().disable_provider(ProviderId("spare"), "maintenance"));
   ASSERT_TRUE(comes_to(sidecar(0), "revision 2: m spare"));
   const auto spare = sidecar(0).admin().get_provider(ProviderId("spare"));
   ASSERT_TRUE(spare);
   EXPECT_FALSE(spare->provider().enabled());
   EXPECT_EQ(spare->provider().disabled_reason(), "maintenance");
-  ASSERT_TRUE(sidecar(0).admin().enable_provider(ProviderId("spare")));
+  ASSERT_DONE(sidecar(0).admin().enable_provider(ProviderId("spare")));
   ASSERT_TRUE(comes_to(sidecar(1), "revision 3: m spare"));
   ASSERT_TRUE(eventually(kHungProgram, [&] {
     return sidecar(1).admin().switch_provider(ProviderId("spare")).has_value();
@@ -76,7 +77,7 @@ TEST_F(Fleet, EnableAndDisableAreTheFleetsAndSwitchesAndMembersAreOnesOwn) {
 
 TEST_F(Fleet, OfTwoThatExpectTheSameRevisionAtTwoSidecarsOneWins) {
   start_fleet();
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a")}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a")}, true));
   for (std::uint64_t round = 1; round <= 5; ++round) {
     std::atomic<int> accepted{0};
     std::atomic<int> conflicts{0};
@@ -140,7 +141,7 @@ TEST_F(Fleet, ARevisionThatOneSidecarAnsweredIsGoodAtAnotherAtOnce) {
 TEST_F(Fleet, WhileEtcdIsAwayEverythingGoesOnAndWritesAreRefused) {
   start_fleet();
   write_list("a", {member("n1")});
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a")}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a")}, true));
   expect_all("revision 1: a");
   for (std::size_t i = 0; i < kSidecars; ++i) ASSERT_TRUE(serves(sidecar(i), "n1"));
   etcd_->kill();
@@ -175,7 +176,7 @@ TEST_F(Fleet, WhileEtcdIsAwayEverythingGoesOnAndWritesAreRefused) {
 
 TEST_F(Fleet, ASilentEtcdIsATimeoutAndNothingHangs) {
   start_fleet(1);
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a")}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a")}, true));
   ASSERT_TRUE(etcd_->pause());
   const auto refused = sidecar(0).admin().apply_providers({list("b")}, true);
   ASSERT_FALSE(refused);
@@ -190,10 +191,10 @@ TEST_F(Fleet, ASilentEtcdIsATimeoutAndNothingHangs) {
 TEST_F(Fleet, R1_5_ASidecarThatStartsWhileEtcdIsAwayGoesOnWithItsCopyAndCatchesUp) {
   start_fleet();
   write_list("a", {member("n1")});
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a")}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a")}, true));
   expect_all("revision 1: a");
   ASSERT_TRUE(sidecar(2).stop());
-  ASSERT_TRUE(sidecar(1).admin().apply_providers({list("a"), list("b", -5)}, true));
+  ASSERT_DONE(sidecar(1).admin().apply_providers({list("a"), list("b", -5)}, true));
   etcd_->kill();
   ASSERT_DONE(sidecar(2).start());
   EXPECT_EQ(set_of(sidecar(2)), "revision 1: a");
@@ -220,7 +221,7 @@ TEST_F(Fleet, ASidecarWithNeitherCopyNorEtcdServesNothingUntilItKnowsTheFleets) 
   ASSERT_DONE(etcd_->restart(EtcdServer::Restart::kKeepState));
   DaemonProcess& other = add_sidecar();
   ASSERT_DONE(other.start());
-  ASSERT_TRUE(other.admin().apply_providers({list("a")}, true));
+  ASSERT_DONE(other.admin().apply_providers({list("a")}, true));
   EXPECT_TRUE(comes_to(lonely, "revision 1: a"));
   EXPECT_TRUE(serves(lonely, "n1"));
   EXPECT_TRUE(eventually(kHungProgram, [&] { return lonely.get("/readyz").status == 200; }));
@@ -229,8 +230,8 @@ TEST_F(Fleet, ASidecarWithNeitherCopyNorEtcdServesNothingUntilItKnowsTheFleets) 
 TEST_F(Fleet, AnEmptiedEtcdChangesNothingUntilSomebodyMeansIt) {
   start_fleet();
   write_list("a", {member("n1")});
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a")}, true));
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a"), list("b", -1)}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a")}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a"), list("b", -1)}, true));
   expect_all("revision 2: a b");
   ASSERT_DONE(etcd_->restart(EtcdServer::Restart::kEmptyState, "another-cluster"));
   for (std::size_t i = 0; i < kSidecars; ++i) {
@@ -291,9 +292,9 @@ TEST_F(Fleet, TheOperatorsCommandSaysWhatIsAndDoesWhatItSays) {
 
 TEST_F(Fleet, ARestoredBackupChangesNothingUntilSomebodyMeansIt) {
   start_fleet(2);
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a")}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a")}, true));
   ASSERT_DONE(etcd_->save_state());
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("b")}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("b")}, true));
   expect_all("revision 2: b");
   ASSERT_DONE(etcd_->restart(EtcdServer::Restart::kSavedState));
   for (std::size_t i = 0; i < 2; ++i) {
@@ -308,7 +309,7 @@ TEST_F(Fleet, ARestoredBackupChangesNothingUntilSomebodyMeansIt) {
 
 TEST_F(Fleet, ADeletedKeyAndGarbageInItChangeNothing) {
   start_fleet(2);
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a")}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a")}, true));
   expect_all("revision 1: a");
   ASSERT_DONE(etcd_->remove(kKey));
   for (std::size_t i = 0; i < 2; ++i) EXPECT_TRUE(store_is(sidecar(i), "refused"));
@@ -319,13 +320,13 @@ TEST_F(Fleet, ADeletedKeyAndGarbageInItChangeNothing) {
     })) << store(sidecar(i)).error();
   }
   expect_all("revision 1: a");
-  ASSERT_TRUE(sidecar(1).admin().apply_providers({list("b")}, true, at_revision(1)));
+  ASSERT_DONE(sidecar(1).admin().apply_providers({list("b")}, true, at_revision(1)));
   expect_all("revision 2: b");
 }
 
 TEST_F(Fleet, R1_1_ASetThatABuildDoesNotKnowIsNotTakenOverInPart) {
   start_fleet(2);
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({list("a")}, true));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a")}, true));
   expect_all("revision 1: a");
   FleetSet later = stored();
   later.set.revision = Revision(2);
@@ -358,7 +359,7 @@ TEST_F(Fleet, R1_4_OnlyTheSidecarThatAcceptsAWriteAsksTheBackends) {
   EXPECT_EQ(set_of(sidecar(0)), "revision 0:");
   client::WriteOptions anyway;
   anyway.allow_unreachable = true;
-  ASSERT_TRUE(sidecar(0).admin().apply_providers({dead}, true, anyway));
+  ASSERT_DONE(sidecar(0).admin().apply_providers({dead}, true, anyway));
   // The other one takes it as well, and health says the rest.
   ASSERT_TRUE(comes_to(sidecar(1), "revision 1: c"));
   EXPECT_TRUE(eventually(kHungProgram, [&] {
@@ -403,7 +404,7 @@ TEST_F(Fleet, WhatASidecarHadByItselfRunsUntilTheFleetHasASet) {
   DaemonProcess& old = add_sidecar();
   old.set_config("log: {level: info}\n");
   ASSERT_DONE(old.start());
-  ASSERT_TRUE(old.admin().register_provider(list("mine")));
+  ASSERT_DONE(old.admin().register_provider(list("mine")));
   ASSERT_TRUE(serves(old, "n1"));
   ASSERT_TRUE(old.stop());
   old.set_config(config());
@@ -414,7 +415,7 @@ TEST_F(Fleet, WhatASidecarHadByItselfRunsUntilTheFleetHasASet) {
   ASSERT_DONE(fresh.start());
   EXPECT_EQ(set_of(fresh), "revision 0:");
   // Any write there makes it the fleet's.
-  ASSERT_TRUE(old.admin().register_provider(list("ours", 5)));
+  ASSERT_DONE(old.admin().register_provider(list("ours", 5)));
   expect_all("revision 1: mine ours");
   // And back: what the file held is still there.
   ASSERT_TRUE(old.stop());

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "tests/backends/assert_done.h"
 #include "tests/daemon/recording_consumer.h"
 
 namespace rollcall::test {
@@ -27,13 +28,13 @@ class HttpChain : public ::testing::Test {
     first_ = std::make_unique<DaemonProcess>(options);
     const auto started = first_->start();
     ASSERT_TRUE(started) << started.error();
-    ASSERT_TRUE(first_->admin().join_member(member("n1", 7001)));
+    ASSERT_DONE(first_->admin().join_member(member("n1", 7001)));
     ClusterNode n2 = member("n2", 7002);
     n2.labels = {{"app.kubernetes.io/name", "web"}};
     n2.zone = "z2";
     n2.weight = 5;
     n2.incarnation = "life-1";
-    ASSERT_TRUE(first_->admin().join_member(n2));
+    ASSERT_DONE(first_->admin().join_member(n2));
 
     second_.set_config(kFast);
     const auto followed = second_.start();
@@ -92,17 +93,17 @@ TEST_F(HttpChain, TheMembersAndTheHashAreTheSame) {
 }
 
 TEST_F(HttpChain, R4_1_JoinDrainAndLeaveAreHandedOn) {
-  ASSERT_TRUE(first_->admin().join_member(member("n3", 7003)));
+  ASSERT_DONE(first_->admin().join_member(member("n3", 7003)));
   ASSERT_TRUE(consumer_->wait_for_members({"n1", "n2", "n3"})) << consumer_->describe();
   ClusterNode draining = member("n1", 7001);
   draining.status = NodeStatus::Draining;
-  ASSERT_TRUE(first_->admin().join_member(draining));
+  ASSERT_DONE(first_->admin().join_member(draining));
   EXPECT_TRUE(consumer_->wait_for([&] {
     const auto view = consumer_->view();
     const Member* n1 = view.members.find(NodeId("n1"));
     return n1 != nullptr && n1->node->status == NodeStatus::Draining;
   })) << consumer_->describe();
-  ASSERT_TRUE(first_->admin().leave_member(NodeId("n1")));
+  ASSERT_DONE(first_->admin().leave_member(NodeId("n1")));
   EXPECT_TRUE(consumer_->wait_for_members({"n2", "n3"})) << consumer_->describe();
 }
 
@@ -111,7 +112,7 @@ TEST_F(HttpChain, R2_5_AFirstThatIsGoneIsReplacedByAFileWithoutAJoinOrALeave) {
   consumer_->view().members.for_each([&](const Member& m) { nodes.push_back(*m.node); });
   const std::string path = (second_.directory() / "standby.json").string();
   replace_file(path, member_file(nodes));
-  ASSERT_TRUE(second_.admin().register_provider(file_provider("standby", 5, path)));
+  ASSERT_DONE(second_.admin().register_provider(file_provider("standby", 5, path)));
   ASSERT_TRUE(eventually(kHungProgram, [&] {
     const auto state = second_.admin().get_provider(ProviderId("standby"));
     return state && state->health() == v1::HEALTH_HEALTHY && state->members() == 2;
@@ -130,11 +131,11 @@ TEST_F(HttpChain, R2_5_AFirstThatIsGoneIsReplacedByAFileWithoutAJoinOrALeave) {
 
 TEST_F(HttpChain, AStaleFirstConfirmsNothing) {
   const std::size_t before = deltas();
-  ASSERT_TRUE(first_->admin().disable_provider(ProviderId("default"), "a test"));
+  ASSERT_DONE(first_->admin().disable_provider(ProviderId("default"), "a test"));
   EXPECT_TRUE(upstream_fails_with("BACKEND_UNAVAILABLE")) << second_.output();
   EXPECT_TRUE(consumer_->wait_for([&] { return consumer_->view().stale; }));
   expect_no_change_since(before);
-  ASSERT_TRUE(first_->admin().enable_provider(ProviderId("default")));
+  ASSERT_DONE(first_->admin().enable_provider(ProviderId("default")));
   EXPECT_TRUE(upstream_is_healthy()) << second_.output();
   expect_no_change_since(before);
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "tests/backends/assert_done.h"
 #include "tests/daemon/recording_consumer.h"
 
 namespace rollcall::test {
@@ -27,7 +28,7 @@ class Lifecycle : public ::testing::Test {
 
 TEST_F(Lifecycle, SigtermEndsInOrderWithinFiveSeconds) {
   start();
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   RecordingConsumer consumer(daemon_, {Bridge::Placement, "placement-1"});
   ASSERT_TRUE(consumer.wait_for_members({"n1"}));
   daemon_.process().signal(SIGTERM);
@@ -52,7 +53,7 @@ TEST_F(Lifecycle, SigintEndsInOrderToo) {
 
 TEST_F(Lifecycle, R3_5_AnOperatorsDrainServesTheLastTopologyAndRefusesChanges) {
   start();
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   RecordingConsumer early(daemon_, {Bridge::Placement, "placement-1"});
   ASSERT_TRUE(early.wait_for_members({"n1"}));
   const auto admin = daemon_.admin();
@@ -75,8 +76,8 @@ TEST_F(Lifecycle, R3_5_AnOperatorsDrainServesTheLastTopologyAndRefusesChanges) {
 
 TEST_F(Lifecycle, R1_5_ProvidersAndMembersAreThereAfterARestart) {
   start();
-  ASSERT_TRUE(daemon_.admin().register_provider(in_memory_provider("second", 5)));
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1"), ProviderId("second")));
+  ASSERT_DONE(daemon_.admin().register_provider(in_memory_provider("second", 5)));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1"), ProviderId("second")));
   const auto before = daemon_.admin().get_status();
   ASSERT_TRUE(before);
   ASSERT_TRUE(daemon_.stop());
@@ -95,14 +96,14 @@ TEST_F(Lifecycle, R1_5_ProvidersAndMembersAreThereAfterARestart) {
 
 TEST_F(Lifecycle, AConsumerFollowsOverARestartWithoutFalseJoinsOrLeaves) {
   start();
-  ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
-  ASSERT_TRUE(daemon_.admin().join_member(member("n2")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n2")));
   RecordingConsumer consumer(daemon_, {Bridge::Remoting, "remoting-1"});
   ASSERT_TRUE(consumer.wait_for_members({"n1", "n2"}));
   const std::uint64_t epoch = consumer.view().position.epoch.value();
   ASSERT_TRUE(daemon_.stop());
   start();
-  ASSERT_TRUE(daemon_.admin().join_member(member("n3")));
+  ASSERT_DONE(daemon_.admin().join_member(member("n3")));
   EXPECT_TRUE(consumer.wait_for_members({"n1", "n2", "n3"})) << consumer.describe();
   EXPECT_NE(consumer.view().position.epoch.value(), epoch);
   for (const auto& e : consumer.events(v1::ClusterEvent::kRemoteTopology))
@@ -115,8 +116,8 @@ TEST_F(Lifecycle, WithAllBackendsDownTheLastTopologyIsServedStaleAtOnce) {
   start();
   const std::string path = (daemon_.directory() / "members.json").string();
   replace_file(path, member_file({member("f1"), member("f2")}));
-  ASSERT_TRUE(daemon_.admin().remove_provider(ProviderId("default")));
-  ASSERT_TRUE(daemon_.admin().register_provider(file_provider("file", 1, path)));
+  ASSERT_DONE(daemon_.admin().remove_provider(ProviderId("default")));
+  ASSERT_DONE(daemon_.admin().register_provider(file_provider("file", 1, path)));
   {
     RecordingConsumer consumer(daemon_, {Bridge::Placement, "placement-1"});
     ASSERT_TRUE(consumer.wait_for_members({"f1", "f2"}));

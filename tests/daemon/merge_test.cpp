@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "tests/backends/assert_done.h"
 #include "tests/daemon/recording_consumer.h"
 
 namespace rollcall::test {
@@ -46,8 +47,8 @@ class Merge : public ::testing::Test {
 };
 
 TEST_F(Merge, TheUnionIsServedAndEachMemberSaysWhereItComesFrom) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("a", 7001), ProviderId("memory")));
-  ASSERT_TRUE(daemon_.admin().join_member(member("c", 7003), ProviderId("memory")));
+  ASSERT_DONE(daemon_.admin().join_member(member("a", 7001), ProviderId("memory")));
+  ASSERT_DONE(daemon_.admin().join_member(member("c", 7003), ProviderId("memory")));
   ASSERT_TRUE(serves("a b c")) << ids();
 
   const auto both = daemon_.admin().get_member(NodeId("a"));
@@ -71,8 +72,8 @@ TEST_F(Merge, TheUnionIsServedAndEachMemberSaysWhereItComesFrom) {
 }
 
 TEST_F(Merge, TheTopologyAsJsonSaysWhoListsAMember) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("a", 7001), ProviderId("memory")));
-  ASSERT_TRUE(daemon_.admin().join_member(member("c", 7003), ProviderId("memory")));
+  ASSERT_DONE(daemon_.admin().join_member(member("a", 7001), ProviderId("memory")));
+  ASSERT_DONE(daemon_.admin().join_member(member("c", 7003), ProviderId("memory")));
   ASSERT_TRUE(serves("a b c")) << ids();
   const HttpReply reply = daemon_.get("/v1/topology?provenance=true");
   ASSERT_EQ(reply.status, 200) << reply.body;
@@ -91,7 +92,7 @@ TEST_F(Merge, TheTopologyAsJsonSaysWhoListsAMember) {
 }
 
 TEST_F(Merge, AMemberGoesOnlyWhenNobodyListsItAnyMore) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("a", 7001), ProviderId("memory")));
+  ASSERT_DONE(daemon_.admin().join_member(member("a", 7001), ProviderId("memory")));
   ASSERT_TRUE(serves("a b"));
   replace_file(list_, member_file({member("b", 9002)}));
   ASSERT_TRUE(eventually(kHungProgram, [&] {
@@ -99,12 +100,12 @@ TEST_F(Merge, AMemberGoesOnlyWhenNobodyListsItAnyMore) {
     return a && a->listings_size() == 1;
   }));
   EXPECT_EQ(ids(), "a b");
-  ASSERT_TRUE(daemon_.admin().leave_member(NodeId("a"), ProviderId("memory")));
+  ASSERT_DONE(daemon_.admin().leave_member(NodeId("a"), ProviderId("memory")));
   EXPECT_TRUE(serves("b")) << ids();
 }
 
 TEST_F(Merge, AReloadChangesTheModeAndARestartLosesNobody) {
-  ASSERT_TRUE(daemon_.admin().join_member(member("c", 7003), ProviderId("memory")));
+  ASSERT_DONE(daemon_.admin().join_member(member("c", 7003), ProviderId("memory")));
   ASSERT_TRUE(serves("a b c")) << ids();
   daemon_.set_config(config("failover"));
   ASSERT_TRUE(daemon_.reload());

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "tests/backends/assert_done.h"
 #include "tests/backends/prometheus_server.h"
 #include "tests/daemon/announce_fixture.h"
 #include "tests/daemon/recording_consumer.h"
@@ -16,7 +17,7 @@ class PrometheusScrapes : public ::testing::Test {
   void SetUp() override {
     auto started = daemon_.start();
     ASSERT_TRUE(started) << started.error();
-    ASSERT_TRUE(daemon_.admin().join_member(member("n1")));
+    ASSERT_DONE(daemon_.admin().join_member(member("n1")));
     ASSERT_TRUE(eventually(kHungProgram, [&] {
       const auto status = daemon_.admin().get_status();
       return status && status->members() == 1;
@@ -105,7 +106,7 @@ TEST_F(PrometheusDiscovers, ItsTargetsFollowAJoinAndALeave) {
   second.zone = "z1";
   second.status = NodeStatus::Draining;
   second.labels = {{"team", "blue"}, {"app.kubernetes.io/name", "web"}};
-  ASSERT_TRUE(daemon_.admin().join_member(second));
+  ASSERT_DONE(daemon_.admin().join_member(second));
   ASSERT_TRUE(discovers({"10.1.2.3:7000", "10.1.2.3:7002"}));
   const auto targets = prometheus_->discovered();
   ASSERT_TRUE(targets) << targets.error();
@@ -117,7 +118,7 @@ TEST_F(PrometheusDiscovers, ItsTargetsFollowAJoinAndALeave) {
     ASSERT_TRUE(labels.contains(name)) << name;
     EXPECT_EQ(labels.at(name), value);
   }
-  ASSERT_TRUE(daemon_.admin().leave_member(NodeId("n1")));
+  ASSERT_DONE(daemon_.admin().leave_member(NodeId("n1")));
   EXPECT_TRUE(discovers({"10.1.2.3:7002"}));
 }
 

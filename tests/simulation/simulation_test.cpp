@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t kShards = 10;
 
 #if defined(ROLLCALL_SANITIZED)
-constexpr std::uint64_t kDefaultSeeds = 100;
+constexpr std::uint64_t kDefaultSeeds = 50;
 #elif defined(NDEBUG)
 constexpr std::uint64_t kDefaultSeeds = 1000;
 #else

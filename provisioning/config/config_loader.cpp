@@ -85,6 +85,7 @@ class Loader {
       positions_.emplace_back(setting.path, position);
       return;
     }
+    unreadable_.insert(setting.path);
     const std::string from = source.empty() ? "" : " (from " + source + ")";
     problems_.add(std::string(setting.path), input.value.describe(), setting.type + from, position);
   }
@@ -163,7 +164,9 @@ class Loader {
 
   // --- what only several settings together can get wrong ---
 
+  // Not of one that could not be read: that is said already, and its default is nobody's mistake.
   void complain(std::string_view path, const std::string& expected) {
+    if (unreadable_.contains(path)) return;
     SourcePosition position;
     for (const auto& [set, at] : positions_) {
       if (set == path) position = at;
@@ -292,6 +295,7 @@ class Loader {
   Config config_;
   ProblemList problems_;
   std::vector<std::pair<std::string_view, SourcePosition>> positions_;  // of what was set, in order
+  std::set<std::string_view> unreadable_;
 };
 
 }  // namespace

@@ -96,6 +96,9 @@ TEST(AnnounceConfig, EverythingThatIsWrongIsToldAtOnce) {
               UnorderedElementsAre("announce.node_id", "announce.host", "announce.port",
                                    "announce.ttl", "announce.weight", "announce.labels",
                                    "announce.socket", "announce.wieght"));
+  EXPECT_THAT(wrong_announce_fields("announce: {providers: [a], node_id: n1, port: 99999999}"),
+              UnorderedElementsAre("announce.host", "announce.port"))
+      << "each once";
 }
 
 TEST(AnnounceConfig, ProvidersAreIdsEachOnceAndAtMostFour) {

@@ -25,7 +25,7 @@ class FleetFixture : public ::testing::Test {
     etcd_ = std::move(*server);
   }
   std::string config() const {
-    return "store: {kind: etcd, endpoints: ['" + etcd_->url() + "']}\n";
+    return "store: {kind: etcd, endpoints: ['" + etcd_->url() + "']" + credentials_ + "}\n";
   }
   // One that is made and not yet started.
   DaemonProcess& add_sidecar() {
@@ -104,6 +104,7 @@ class FleetFixture : public ::testing::Test {
   }
 
   TempDir directory_;
+  std::string credentials_;  // more of the section `store`: ", auth: {…}"
   std::unique_ptr<EtcdServer> etcd_;
   std::vector<std::unique_ptr<DaemonProcess>> sidecars_;
 };

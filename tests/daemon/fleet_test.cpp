@@ -9,6 +9,7 @@
 #include "core/codec/descriptor_codec.h"
 #include "tests/backends/assert_done.h"
 #include "tests/daemon/fleet_fixture.h"
+#include "tests/providers/test_certificates.h"
 
 namespace rollcall::test {
 namespace {
@@ -34,6 +35,33 @@ TEST_F(Fleet, OneApplyReachesEverySidecarWithTheSameRevisionAndTopology) {
   };
   EXPECT_EQ(hash(0), hash(1));
   EXPECT_EQ(hash(0), hash(2));
+}
+
+TEST_F(Fleet, TheStoreIsReachedByTlsWithACertificateOfItsOwn) {
+  const TestAuthority authority;
+  const auto file = [&](const std::string& name, const std::string& text) {
+    write_file(directory_ / name, text);
+    return (directory_ / name).string();
+  };
+  const Certificate servers = authority.issue("etcd.test");
+  EtcdServer::Options options;
+  options.tls = {file("ca", authority.ca_pem()), file("server-cert", servers.cert_pem),
+                 file("server-key", servers.key_pem)};
+  start_etcd(std::move(options));
+  const Certificate mine = authority.issue("rollcall.test");
+  credentials_ = ", auth: {ca_file: " + file("ca", authority.ca_pem()) +
+                 ", cert_file: " + file("cert", mine.cert_pem) +
+                 ", key_file: " + file("key", mine.key_pem) + "}";
+  for (int i = 0; i < 2; ++i) ASSERT_DONE(add_sidecar().start());
+  ASSERT_DONE(sidecar(0).admin().apply_providers({list("a")}, true));
+  expect_all("revision 1: a");
+  credentials_ = ", auth: {ca_file: " + (directory_ / "ca").string() + "}";
+  DaemonProcess& nameless = add_sidecar();
+  ASSERT_DONE(nameless.start());
+  EXPECT_TRUE(eventually(kHungProgram, [&] {
+    return store(nameless).error_code() == "AUTH_FAILED";
+  })) << store(nameless).ShortDebugString();
+  EXPECT_EQ(store(nameless).state(), "waiting");
 }
 
 TEST_F(Fleet, R5_4_ASwitchOfTheSetIsOneStepAndLeavesTheUnchangedOnesAlone) {

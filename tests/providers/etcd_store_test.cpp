@@ -1,5 +1,5 @@
 // One key of a real etcd as the document of a fleet: compare and set, waking up, silence, refusal,
-// lost state, several endpoints, access control.
+// lost state, several endpoints, access control, TLS.
 #include "providers/etcd/etcd_store.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "tests/providers/etcd_support.h"
+#include "tests/providers/test_certificates.h"
 
 namespace rollcall::test {
 namespace {
@@ -243,6 +244,41 @@ TEST_F(EtcdStoreTest, AccessControlIsToldAsWhatItIsAndPasswordsRotate) {
   ASSERT_DONE(server_->grant_role("rollcall", "writer"));
   token_file("rollcall:secret-2");
   EXPECT_EQ(look(store).version, first);
+}
+
+TEST_F(EtcdStoreTest, TlsIsVerifiedInBothDirectionsAndCertificatesRotate) {
+  const TestAuthority authority;
+  const TestAuthority stranger;
+  const auto file = [&](const std::string& name, const std::string& text) {
+    write_file(directory_ / name, text);
+    return (directory_ / name).string();
+  };
+  const Certificate servers = authority.issue("etcd.test");
+  EtcdServer::Options options;
+  options.tls = {file("server-ca", authority.ca_pem()), file("server-cert", servers.cert_pem),
+                 file("server-key", servers.key_pem)};
+  start(options);
+  const Certificate theirs = stranger.issue("rollcall.test");
+  EtcdStoreTarget t = target();
+  t.auth.ca_file = file("ca", stranger.ca_pem());
+  t.auth.cert_file = file("cert", theirs.cert_pem);
+  t.auth.key_file = file("key", theirs.key_pem);
+  EtcdStore store(t, clock_);
+  EXPECT_EQ(failure(store, 10s), ErrorCode::AuthFailed) << "a server that is not trusted";
+  file("ca", authority.ca_pem());
+  EXPECT_EQ(failure(store, 10s), ErrorCode::AuthFailed) << "a client that is not trusted";
+  const Certificate mine = authority.issue("rollcall.test");
+  file("cert", mine.cert_pem);
+  file("key", mine.key_pem);
+  const SharedVersion first = swap(store, look(store).version, "text");
+  EXPECT_EQ(look(store).version, first);
+
+  t.tls_server_name = "elsewhere.test";
+  EtcdStore elsewhere(t, clock_);
+  EXPECT_EQ(failure(elsewhere, 10s), ErrorCode::AuthFailed);
+  t.tls_server_name = "etcd.test";
+  EtcdStore named(t, clock_);
+  EXPECT_EQ(look(named).text, "text");
 }
 
 }  // namespace

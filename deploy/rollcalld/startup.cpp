@@ -6,6 +6,7 @@
 #include <string>
 
 #include "deploy/rollcalld/daemon.h"
+#include "deploy/rollcalld/grpc_log.h"
 #include "providers/catalog.h"
 #include "provisioning/registry/posix_file_system.h"
 #include "provisioning/registry/provider_validator.h"
@@ -60,6 +61,7 @@ ExitCode serve(const CommandLine& line) {
   }
   RealClock clock;
   LineLogger logger({config->log.level, config->log.format}, clock, stderr_sink());
+  const GrpcLog grpc_log(logger);
   auto daemon = Daemon::start(line, std::move(*config), logger, ROLLCALL_VERSION);
   if (!daemon) {
     tell(daemon.error().error);

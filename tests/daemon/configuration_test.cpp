@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "tests/backends/assert_done.h"
 #include "tests/daemon/certificates.h"
 #include "tests/daemon/recording_consumer.h"
@@ -194,6 +196,11 @@ TEST_F(Configuration, TcpWithTlsServesWhoTrustsItsCertificate) {
   ASSERT_TRUE(plain);
   EXPECT_FALSE(client::AdminClient(*plain, std::chrono::seconds(2)).get_status());
   EXPECT_TRUE(daemon_.admin().list_providers());
+  EXPECT_TRUE(daemon_.told(R"("event":"grpc")")) << "what gRPC says of that handshake";
+  std::istringstream lines(daemon_.output());
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_TRUE(line.starts_with('{') || line.starts_with("rollcalld serves ")) << line;
+  }
 }
 
 TEST_F(Configuration, PlainTcpBeyondLoopbackIsRefused) {

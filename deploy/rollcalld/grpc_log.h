@@ -1,0 +1,21 @@
+// What gRPC itself has to say (a handshake that failed, an address that can't be bound) becomes
+// lines of the structured log, event `grpc`; else it would stand between them on standard error,
+// unbounded and in a form of its own. gRPC's level is GRPC_VERBOSITY (its errors by default); its
+// errors are warnings here, since what fails for Rollcall is told by whoever asked, with its code.
+#pragma once
+
+#include "provisioning/telemetry/logger.h"
+
+namespace rollcall {
+
+// From construction to destruction; afterwards gRPC's threads, which outlive it, are not heard.
+// One at a time; gRPC has one place for it.
+class GrpcLog {
+ public:
+  explicit GrpcLog(Logger& logger);
+  ~GrpcLog();
+  GrpcLog(const GrpcLog&) = delete;
+  GrpcLog& operator=(const GrpcLog&) = delete;
+};
+
+}  // namespace rollcall

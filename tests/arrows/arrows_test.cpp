@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/arrows/tree_rules.h"
+#include "tests/support/source_dir.h"
 
 namespace rollcall::arrows {
 namespace {
@@ -20,35 +21,35 @@ std::string join(const Complaints& complaints) {
   return text;
 }
 
-fs::path source_tree() { return ROLLCALL_SOURCE_DIR; }
+using test::source_dir;
 
 TEST(Tree, IncludesFollowTheArrows) {
-  const auto complaints = check_include_arrows(source_tree());
+  const auto complaints = check_include_arrows(source_dir());
   EXPECT_TRUE(complaints.empty()) << join(complaints);
 }
 
 TEST(Tree, CoreHeadersKnowOnlyTheStandardLibraryAndExpected) {
-  const auto complaints = check_core_headers(source_tree());
+  const auto complaints = check_core_headers(source_dir());
   EXPECT_TRUE(complaints.empty()) << join(complaints);
 }
 
 TEST(Tree, DecisionsReadNoClock) {
-  const auto complaints = check_clocks(source_tree());
+  const auto complaints = check_clocks(source_dir());
   EXPECT_TRUE(complaints.empty()) << join(complaints);
 }
 
 TEST(Tree, NothingElseLiesAtTheTop) {
-  const auto complaints = check_top_level(source_tree());
+  const auto complaints = check_top_level(source_dir());
   EXPECT_TRUE(complaints.empty()) << join(complaints);
 }
 
 TEST(Tree, FilesHaveOneSubject) {
-  const auto complaints = check_file_lengths(source_tree());
+  const auto complaints = check_file_lengths(source_dir());
   EXPECT_TRUE(complaints.empty()) << join(complaints);
 }
 
 TEST(Tree, NothingAdmitsToBeingUnfinished) {
-  const auto complaints = check_words(source_tree());
+  const auto complaints = check_words(source_dir());
   EXPECT_TRUE(complaints.empty()) << join(complaints);
 }
 

@@ -94,8 +94,6 @@ fs::path bin_dir() {
   return fs::read_symlink("/proc/self/exe").parent_path().parent_path();  // <bin>/tests/<this>
 }
 
-fs::path source_dir() { return ROLLCALL_SOURCE_DIR; }
-
 Outcome<fs::path> find_server(const char* variable, std::string_view program,
                               std::string_view in_cache) {
   if (const std::string named = variable_or(variable, ""); !named.empty()) {

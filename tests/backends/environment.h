@@ -12,6 +12,8 @@
 
 #include <tl/expected.hpp>
 
+#include "tests/support/source_dir.h"
+
 namespace rollcall::test {
 
 // Fixtures answer with a sentence for the reader of a failed test.
@@ -21,8 +23,6 @@ using Outcome = tl::expected<T, std::string>;
 // The directory of rollcalld and rollcall: ROLLCALL_BIN_DIR (set by CTest), else beside the running
 // test binary.
 std::filesystem::path bin_dir();
-// The root of the source tree that this test was built from.
-std::filesystem::path source_dir();
 
 // A server's binary: the variable (an absolute path), then the PATH, then the cache of
 // deploy/test.sh

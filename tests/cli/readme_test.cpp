@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "provisioning/config/config_loader.h"
 #include "provisioning/telemetry/metrics.h"
+#include "tests/support/source_dir.h"
 
 namespace rollcall {
 namespace {
@@ -23,7 +24,7 @@ std::string read_file(const std::string& path) {
   return text.str();
 }
 
-std::string readme_path() { return std::string(ROLLCALL_SOURCE_DIR) + "/README.md"; }
+std::string readme_path() { return test::source_dir().string() + "/README.md"; }
 
 // What stands between the markers of a section, and, when asked, the new text put there.
 void expect_section(const std::string& name, const std::string& wanted) {
@@ -44,7 +45,7 @@ void expect_section(const std::string& name, const std::string& wanted) {
 }
 
 std::string hash_table() {
-  const std::string path = std::string(ROLLCALL_SOURCE_DIR) + "/tests/core/hash_vectors.json";
+  const std::string path = test::source_dir().string() + "/tests/core/hash_vectors.json";
   const auto document = parse_json(read_file(path));
   if (!document) return document.error().message;
   std::string text;

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "tests/control/scenario.h"
+#include "tests/support/source_dir.h"
 
 namespace rollcall::test {
 namespace {
@@ -31,7 +32,7 @@ class ScriptTest : public ::testing::Test {
 void register_scripts() {
   std::vector<std::filesystem::path> scripts;
   const std::filesystem::path folder =
-      std::filesystem::path(ROLLCALL_SOURCE_DIR) / "tests/control/scenarios";
+      source_dir() / "tests/control/scenarios";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".scn") scripts.push_back(entry.path());
   }

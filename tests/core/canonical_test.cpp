@@ -8,6 +8,7 @@
 #include "core/codec/json_reader.h"
 #include "core/codec/node_codec.h"
 #include "core/member_map.h"
+#include "tests/support/source_dir.h"
 
 namespace rollcall {
 namespace {
@@ -46,7 +47,7 @@ Member check_vector_member(const JsonValue& value) {
 
 // The vectors were computed by another implementation (Python, the xxhash package) from SPEC 4.
 TEST(Canonical, PublishedVectorsHold) {
-  const std::string path = std::string(ROLLCALL_SOURCE_DIR) + "/tests/core/hash_vectors.json";
+  const std::string path = test::source_dir().string() + "/tests/core/hash_vectors.json";
   const auto document = parse_json(read_file(path));
   ASSERT_TRUE(document) << document.error().message;
   EXPECT_EQ(document->find("hash_version")->as_i64(), 1);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/proto/compatibility.h"
+#include "tests/support/source_dir.h"
 
 namespace rollcall::testing {
 namespace {
@@ -21,7 +22,7 @@ pb::FileDescriptorSet load(const std::string& path) {
 }
 
 pb::FileDescriptorSet released() {
-  return load(std::string(ROLLCALL_SOURCE_DIR) + "/tests/proto/v1.binpb");
+  return load(test::source_dir().string() + "/tests/proto/v1.binpb");
 }
 
 pb::DescriptorProto* message(pb::FileDescriptorSet& set, const std::string& name) {

@@ -27,15 +27,14 @@ WatchConnection::WatchConnection(const Channel& channel, Bridge bridge) : bridge
   }
 }
 
-// Everything that was started has to come out of the queue before it may go.
+// Everything that was started has to come out of the queue before it may go. The alarm too: gRPC
+// holds it only from the moment in which its timer's callback runs, so that one which is destroyed
+// between the timer's end and that callback is used after it is gone (seen with gRPC 1.51;
+// pingcap/tiflash 10107, googleapis/google-cloud-cpp 4423).
 WatchConnection::~WatchConnection() {
   cancel();
   if (acknowledge_) acknowledge_->context.TryCancel();
-  while (reader_ || acknowledge_) next(std::chrono::milliseconds(1'000));
-  {
-    const std::lock_guard lock(wake_mutex_);
-    alarm_.reset();
-  }
+  while (reader_ || acknowledge_ || waking()) next(std::chrono::milliseconds(1'000));
   queue_.Shutdown();
   void* tag = nullptr;
   bool ok = false;
@@ -130,6 +129,11 @@ std::optional<WatchConnection::What> WatchConnection::react(Tag tag, bool ok) {
     }
   }
   return {};
+}
+
+bool WatchConnection::waking() {
+  const std::lock_guard lock(wake_mutex_);
+  return wake_pending_;
 }
 
 void WatchConnection::wake() {

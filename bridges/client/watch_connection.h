@@ -60,6 +60,7 @@ class WatchConnection {
   static void* as_pointer(Tag tag) { return reinterpret_cast<void*>(tag); }
   std::optional<What> react(Tag tag, bool ok);
   void read_or_finish(bool read);
+  bool waking();
 
   grpc::CompletionQueue queue_;
   const Bridge bridge_;
@@ -77,8 +78,8 @@ class WatchConnection {
   std::unique_ptr<Acknowledging> acknowledge_;
   grpc::Status status_;
 
-  std::mutex wake_mutex_;  // guards the two below
-  std::unique_ptr<grpc::Alarm> alarm_;
+  std::mutex wake_mutex_;               // guards the two below
+  std::unique_ptr<grpc::Alarm> alarm_;  // replaced and destroyed only when it has rung
   bool wake_pending_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <grpc/support/log.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <mutex>
 #include <shared_mutex>
 #include <string_view>
@@ -19,15 +20,15 @@ std::string_view file_name(std::string_view path) {
 }
 
 void forward(gpr_log_func_args* said) {
+  if (said->severity != GPR_LOG_SEVERITY_ERROR) {
+    std::fprintf(stderr, "grpc: %s:%d] %s\n", said->file, said->line, said->message);
+    return;
+  }
   const std::shared_lock lock(guard);
   if (sink == nullptr) return;
-  const LogLevel level = said->severity == GPR_LOG_SEVERITY_ERROR  ? LogLevel::Warning
-                         : said->severity == GPR_LOG_SEVERITY_INFO ? LogLevel::Info
-                                                                   : LogLevel::Debug;
-  sink->log(level, "grpc",
-            {{"message", said->message},
-             {"file", file_name(said->file)},
-             {"line", static_cast<std::int64_t>(said->line)}});
+  sink->warning("grpc", {{"message", said->message},
+                         {"file", file_name(said->file)},
+                         {"line", static_cast<std::int64_t>(said->line)}});
 }
 
 void hear(Logger* logger) {

@@ -1,7 +1,8 @@
 // What gRPC itself has to say (a handshake that failed, an address that can't be bound) becomes
 // lines of the structured log, event `grpc`; else it would stand between them on standard error,
-// unbounded and in a form of its own. gRPC's level is GRPC_VERBOSITY (its errors by default); its
-// errors are warnings here, since what fails for Rollcall is told by whoever asked, with its code.
+// unbounded and in a form of its own. Its errors are warnings here, since what fails for Rollcall
+// is told by whoever asked, with its code. Traces that somebody asks gRPC for (GRPC_VERBOSITY,
+// GRPC_TRACE) stay beside the log: they show tokens and passwords, which the log never does.
 #pragma once
 
 #include "provisioning/telemetry/logger.h"

@@ -17,13 +17,11 @@ class CustomAnnouncer : public Announcer {
  public:
   CustomAnnouncer(std::shared_ptr<const PluginSettings> settings, const Announcement& what,
                   const Clock& clock)
-      : settings_(std::move(settings)), what_(what), clock_(clock), io_{clock, cancel_} {
-    // Two plug-ins of one configuration may well lead to one place.
-    name_ = settings_->supervised() ? settings_->command : settings_->socket;
-    for (const std::string& argument : settings_->arguments) name_ += " " + argument;
-    for (const auto& [key, value] : settings_->config) name_ += " " + key + "=" + value;
-  }
+      : settings_(std::move(settings)), what_(what), clock_(clock), io_{clock, cancel_} {}
 
+  // Where a plug-in writes is its own affair, and two of different arguments may well lead to one
+  // place: all have one name, so that what one has registered is never withdrawn by another. A
+  // place that was left ends with its TTL.
   const std::string& registration() const override { return name_; }
 
   Result<Announced> register_node(MonoTime deadline) override {
@@ -97,7 +95,7 @@ class CustomAnnouncer : public Announcer {
   const std::shared_ptr<const PluginSettings> settings_;
   const Announcement what_;
   const Clock& clock_;
-  std::string name_;
+  const std::string name_ = "plug-in";
   Cancel cancel_;
   const Io io_;
   CurrentCall current_;

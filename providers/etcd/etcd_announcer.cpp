@@ -83,16 +83,23 @@ class EtcdAnnouncer : public Announcer {
   template <class T, class Attempt>
   Result<T> with_endpoints(MonoTime deadline, const Attempt& attempt) {
     EndpointErrors errors;
-    for (std::size_t left = client_.endpoints(); left > 0; --left) {
+    for (std::size_t left = client_.endpoints(); left > 0;) {
       const MonoTime now = clock_.now();
+      const bool connected = client_.channel() != nullptr;
       auto answer = attempt(now + (deadline - now) / static_cast<std::int64_t>(left));
       if (answer) return answer;
-      if (client_.endpoints() == 1) return answer;
       const ErrorCode code = answer.error().code;
       if (code == ErrorCode::DuplicateName) return answer;
+      // A channel that was refused waits up to two minutes before it tries again, far beyond a TTL:
+      // each call has a new one.
+      client_.disconnect();
+      // An old connection may be gone since the member restarted: it is asked once more.
+      if (connected && code == ErrorCode::BackendUnavailable && !calls_.cancelled()) continue;
+      if (client_.endpoints() == 1) return answer;
       errors.add(answer.error());
       if (!may_differ_elsewhere(code)) break;
       client_.next_endpoint();
+      --left;
     }
     return fail(errors.code(), errors.detail());
   }

@@ -58,12 +58,14 @@ void compare(TxnRequest& request, const std::string& key, const SharedVersion& e
   add(Compare::VERSION).set_version(expected.writes);
 }
 
-// Whether etcd may have done, or may yet do, what was asked. Its own refusals are certain.
+// Whether etcd may have done, or may yet do, what was asked. Its own refusals are certain; what was
+// said by others (TLS, a proxy) after the request had gone out is not.
 SwapFailure failed_swap(ProvisioningError error) {
   const auto says = [&](const char* text) { return error.message.find(text) != std::string::npos; };
   if (says("request is too large")) error.code = ErrorCode::LimitExceeded;
   const bool lost = error.code == ErrorCode::Timeout || error.code == ErrorCode::ShuttingDown ||
-                    (error.code == ErrorCode::BackendUnavailable && !says("space exceeded"));
+                    (error.code == ErrorCode::BackendUnavailable && !says("space exceeded")) ||
+                    (error.code != ErrorCode::LimitExceeded && !says("etcdserver: "));
   return {lost ? SwapFailure::Kind::Unknown : SwapFailure::Kind::Refused, std::move(error)};
 }
 

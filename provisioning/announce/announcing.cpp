@@ -18,7 +18,9 @@ Duration look_interval(Duration ttl) {
 }  // namespace
 
 Announcing::Announcing(Dependencies dependencies, const Options& options)
-    : deps_(std::move(dependencies)), look_every_(look_interval(options.what.ttl)) {
+    : deps_(std::move(dependencies)),
+      look_every_(look_interval(options.what.ttl)),
+      shares_(options.providers.size()) {
   const ProviderAnnouncement::Context context{deps_.clock, deps_.telemetry, &cancel_};
   SplitMix64 seeds(options.seed);
   announcements_.reserve(options.providers.size());
@@ -41,9 +43,32 @@ void Announcing::providers_changed() {
 }
 
 void Announcing::begin_drain(MonoTime until) {
+  {
+    const MutexLock lock(mutex_);
+    if (drain_until_) return;
+    drain_until_ = until;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) impatience_ = std::thread([this, until] { end_call_at_hand(until); });
+}
+
+// A call that hangs must not take the time from the providers that would answer. It gets a share of
+// it as each of them does, and then that one is left to its TTL.
+void Announcing::end_call_at_hand(MonoTime until) {
+  const Duration left = std::max(until - deps_.clock->now(), Duration::zero());
+  const MonoTime by = deps_.clock->now() + left / static_cast<std::int64_t>(shares_ + 1);
+  MutexLock lock(mutex_);
+  while (!withdrawing_ && !stopping_ && !ended_) {
+    const Duration patience = by - deps_.clock->now();
+    if (patience <= Duration::zero())
+      return cancel_.cancel_one();  // not one of the drain: under the lock
+    lock.wait(changed_, patience);
+  }
+}
+
+bool Announcing::asked_to_end() const {
   const MutexLock lock(mutex_);
-  if (!drain_until_) drain_until_ = until;
-  changed_.notify_all();
+  return stopping_ || drain_until_.has_value();
 }
 
 void Announcing::stop() {
@@ -60,6 +85,7 @@ void Announcing::stop() {
   }
   cancel_.cancel();
   thread_.join();
+  if (impatience_.joinable()) impatience_.join();
 }
 
 std::vector<AnnounceStatus> Announcing::status() const {
@@ -77,6 +103,7 @@ void Announcing::run() {
       look_at = deps_.clock->now() + look_every_;
     }
     for (ProviderAnnouncement& announcement : announcements_) {
+      if (asked_to_end()) break;
       const auto due = announcement.machine().due();
       if (due && deps_.clock->now() >= *due) announcement.due();
       publish();
@@ -92,8 +119,8 @@ void Announcing::run() {
 Announcing::Woken Announcing::wait_until(MonoTime at) {
   MutexLock lock(mutex_);
   for (;;) {
+    if (drain_until_) return Woken::Drain;  // also when its time is over: what was left is told
     if (stopping_) return Woken::Stop;
-    if (drain_until_) return Woken::Drain;
     if (std::exchange(poked_, false)) return Woken::Poked;
     const Duration left = at - deps_.clock->now();
     if (left <= Duration::zero()) return Woken::Time;
@@ -113,6 +140,7 @@ std::optional<MonoTime> Announcing::next_due() const {
 void Announcing::look() {
   const auto status = deps_.status();
   for (ProviderAnnouncement& announcement : announcements_) {
+    if (asked_to_end()) return;
     const auto provider = deps_.find(announcement.status().provider);
     const ProviderStatus* seen = nullptr;
     if (status) {
@@ -134,6 +162,8 @@ void Announcing::withdraw_all() {
   {
     const MutexLock lock(mutex_);
     until = *drain_until_;
+    withdrawing_ = true;
+    changed_.notify_all();
   }
   // Each has an equal share of the time that is left, so that one that hangs leaves the others
   // theirs.

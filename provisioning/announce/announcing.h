@@ -47,7 +47,7 @@ class Announcing {
   void start();  // once
   void providers_changed();
   // Withdraws everywhere, on the announcing thread, and ends it; what was not done by `until` is
-  // left to the TTL. At once.
+  // left to the TTL, and so is a provider whose call is at hand and goes on hanging. At once.
   void begin_drain(MonoTime until);
   // Waits for what begin_drain() began, cancels what is late, and joins. Without it nothing is
   // withdrawn. Idempotent.
@@ -61,6 +61,8 @@ class Announcing {
 
   void run();
   Woken wait_until(MonoTime at);
+  void end_call_at_hand(MonoTime until);  // on impatience_
+  bool asked_to_end() const;
   void look();
   std::optional<MonoTime> next_due() const;
   void withdraw_all();
@@ -68,6 +70,7 @@ class Announcing {
 
   const Dependencies deps_;
   const Duration look_every_;
+  const std::size_t shares_;  // of a drain's time: one each
   AnnounceCancel cancel_;
   std::vector<ProviderAnnouncement> announcements_;  // announcing thread, and before it
 
@@ -77,9 +80,11 @@ class Announcing {
   std::optional<MonoTime> drain_until_ ROLLCALL_GUARDED_BY(mutex_);
   bool poked_ ROLLCALL_GUARDED_BY(mutex_) = false;
   bool stopping_ ROLLCALL_GUARDED_BY(mutex_) = false;
+  bool withdrawing_ ROLLCALL_GUARDED_BY(mutex_) = false;
   bool ended_ ROLLCALL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;
+  std::thread impatience_;  // of a drain, while the announcing thread is in a call from before
 };
 
 }  // namespace rollcall

@@ -27,6 +27,13 @@ void AnnounceCancel::cancel() noexcept {
   if (calling) calling->cancel();
 }
 
+void AnnounceCancel::cancel_one() noexcept {
+  mutex_.lock();
+  const std::shared_ptr<Announcer> calling = calling_;
+  mutex_.unlock();
+  if (calling) calling->cancel();
+}
+
 void AnnounceCancel::set(std::shared_ptr<Announcer> calling) {
   mutex_.lock();
   const bool cancelled = cancelled_;
@@ -59,8 +66,8 @@ void ProviderAnnouncement::look(const std::shared_ptr<ClusterProvider>& provider
   if (provider == nullptr && !broken) {
     if (std::exchange(known_, false)) {
       step(AnnounceInput::Gone);
+      withdraw_former(c_.clock->now() + announce_call_time(what_.ttl));
       announcer_.reset();
-      former_.reset();
     } else if (!std::exchange(told_waiting_, true)) {
       tell(Level::Warning, "announce_waiting", std::nullopt,
            "this provider is not registered; the node " + shown() + " is announced once it is");
@@ -90,20 +97,21 @@ void ProviderAnnouncement::replaced(const std::shared_ptr<ClusterProvider>& prov
     former_.reset();
     return;
   }
-  // The new one first: if both lead to the same place, the node never leaves it.
-  former_ = std::exchange(announcer_, std::move(announcer));
+  // The new one first: if both lead to the same place, the node never leaves it. One that never
+  // came to register is nobody's former.
+  if (!former_) former_ = std::move(announcer_);
+  announcer_ = std::move(announcer);
   status_.listed_as = {};
   step(AnnounceInput::Found);
 }
 
-// Of another name, it is certainly not what was just registered; else it may be, and the TTL ends
-// what it was.
-void ProviderAnnouncement::withdraw_former() {
+// What it fails to withdraw, the TTL ends.
+void ProviderAnnouncement::withdraw_former(MonoTime deadline) {
   const auto former = std::exchange(former_, nullptr);
-  if (!former || former->registration() == announcer_->registration()) return;
+  if (!former) return;
   c_.cancel->set(former);
   try {
-    (void)former->withdraw(c_.clock->now() + announce_call_time(what_.ttl));
+    (void)former->withdraw(deadline);
   } catch (const std::exception&) {  // as one that failed
   }
   c_.cancel->set(nullptr);
@@ -123,6 +131,7 @@ void ProviderAnnouncement::due() { step(AnnounceInput::Due); }
 void ProviderAnnouncement::drain(MonoTime until) {
   const bool first = !std::exchange(drain_until_, until);
   step(first ? AnnounceInput::Drain : AnnounceInput::Due);
+  withdraw_former(until);
 }
 
 void ProviderAnnouncement::drained() {
@@ -166,7 +175,14 @@ ProviderAnnouncement::Outcome ProviderAnnouncement::carry_out(AnnounceCall wante
                               0});
   }
   c_.cancel->set(nullptr);
-  if (wanted == AnnounceCall::Register && outcome.input == AnnounceInput::Done) withdraw_former();
+  if (wanted == AnnounceCall::Register && outcome.input == AnnounceInput::Done && former_) {
+    // Of another name, it is certainly not what was just registered; else it may be.
+    if (former_->registration() == announcer_->registration()) {
+      former_.reset();
+    } else {
+      withdraw_former(c_.clock->now() + announce_call_time(what_.ttl));
+    }
+  }
   return outcome;
 }
 

@@ -34,11 +34,11 @@ struct AnnounceStatus {
   std::string last_error_detail;
 };
 
-// The announcer whose call is at hand, for whoever ends it from another thread. Once cancelled it
-// stays so.
+// The announcer whose call is at hand, for whoever ends it from another thread.
 class AnnounceCancel {
  public:
-  void cancel() noexcept;
+  void cancel() noexcept;      // all calls, from now on
+  void cancel_one() noexcept;  // the call at hand, and all of that announcer
   void set(std::shared_ptr<Announcer> calling);
 
  private:
@@ -80,7 +80,7 @@ class ProviderAnnouncement {
   void registered(const Announced& announced);
   void replaced(const std::shared_ptr<ClusterProvider>& provider, std::string why_unable);
   void compare(const ProviderStatus& seen);
-  void withdraw_former();
+  void withdraw_former(MonoTime deadline);
   void tell(AnnounceState before, AnnounceInput input, const std::string& why);
   void tell(OperatorNotice::Level level, std::string_view event, std::optional<ErrorCode> code,
             std::string message);
@@ -95,7 +95,8 @@ class ProviderAnnouncement {
   bool broken_ = false;                      // … and it could not be made
   bool told_waiting_ = false;
   std::shared_ptr<Announcer> announcer_;
-  std::shared_ptr<Announcer> former_;  // of a provider that was replaced
+  std::shared_ptr<Announcer>
+      former_;  // of a provider that was replaced, until announcer_ has registered
   std::optional<MonoTime> registered_at_;
   Duration ttl_{};  // that counts at the backend
   std::optional<MonoTime> drain_until_;

@@ -200,6 +200,13 @@ std::optional<StoredProviders> FleetStore::newer() {
   const std::lock_guard lock(mutex_);
   offered_.reset();
   if (!seen_ || !seen_->offer) return std::nullopt;
+  // A look that was overtaken may have left it: it is judged by what is followed now.
+  const FleetVerdict verdict =
+      judge(followed_ ? &*followed_ : nullptr, seen_->version, &*seen_->offer);
+  if (!rule_of(verdict).take_over) {
+    seen_.reset();
+    return std::nullopt;
+  }
   offered_ = Candidate{seen_->version, *seen_->offer};
   return offered_->set.set;
 }
@@ -210,6 +217,8 @@ void FleetStore::taken_over() {
     const std::lock_guard lock(mutex_);
     followed_ = FleetCopy{std::move(offered_->set), offered_->version.history, options_.key};
     ++generation_;
+    unsure_ =
+        false;  // the document has been written since: what was on its way expects an older one
     if (seen_ && seen_->version == offered_->version) {
       seen_->verdict = FleetVerdict::Same;
       seen_->offer.reset();
@@ -287,9 +296,10 @@ tl::expected<Revision, WriteOutcome> FleetStore::write(
   {
     const std::lock_guard lock(mutex_);
     if (auto reason = obstacle(expected, purpose)) return not_saved(std::move(*reason));
-    if (seen_->verdict == FleetVerdict::Same && followed_->set.set.providers == providers) {
-      return expected;  // that is what is there
-    }
+    // That is what is there; unless a write may still be on its way, which only another one keeps
+    // out.
+    const bool certain = !unsure_ && seen_->verdict == FleetVerdict::Same;
+    if (certain && followed_->set.set.providers == providers) return expected;
     if (followed_) {
       next.unknown = followed_->set.unknown;
       next.fleet = followed_->set.fleet;
@@ -320,6 +330,7 @@ Revision FleetStore::written(FleetSet set, const SharedVersion& version) {
     followed_ = FleetCopy{std::move(set), version.history, options_.key};
     ++generation_;
     seen_ = Seen{version, FleetVerdict::Same, revision, std::nullopt, false};
+    unsure_ = false;
     set_trouble(std::nullopt, news);
   }
   reached();
@@ -342,6 +353,10 @@ tl::expected<Revision, WriteOutcome> FleetStore::after_failure(FleetSet set, Swa
     if (there && there->fleet == set.fleet && there->same_set(set)) {
       return written(std::move(set), state->version);
     }
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    unsure_ = true;
   }
   ProvisioningError error = std::move(failure.error);
   error.message += " (unknown: whether revision " + number(set.set.revision) + " was stored at " +

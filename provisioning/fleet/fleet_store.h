@@ -131,6 +131,7 @@ class FleetStore final : public SharedProviderStore {
   std::optional<MonoTime> contact_;
   WallTime contact_at_{};
   bool copy_due_ = false;  // fleet.jsonl is behind
+  bool unsure_ = false;    // a write of ours may yet be made
 };
 
 }  // namespace rollcall

@@ -26,6 +26,7 @@ struct Backend {
   bool known = false;
   bool listed = true;  // the provider's own list has what is known
   bool hangs = false;
+  bool hanging = false;  // a call is in it
   bool throws = false;
   std::optional<ErrorCode> fails;
   int registered = 0;
@@ -82,7 +83,9 @@ class ScriptedAnnouncer final : public Announcer {
  private:
   Result<void> behave(std::unique_lock<std::mutex>& lock) {
     if (backend_->throws) throw std::runtime_error("scripted");
+    backend_->hanging = backend_->hangs;
     backend_->changed.wait(lock, [&] { return !backend_->hangs || cancelled_; });
+    backend_->hanging = false;
     if (cancelled_) return fail(ErrorCode::ShuttingDown, "cancelled");
     if (backend_->fails) return fail(*backend_->fails, "scripted refusal");
     return {};
@@ -342,6 +345,39 @@ TEST_F(AnnouncingTest, AReplacedProviderOfAnotherPlaceIsWithdrawnFrom) {
   EXPECT_TRUE(backend("p").get([](Backend& b) { return b.known; }));
 }
 
+TEST_F(AnnouncingTest, APlaceThatWasLeftIsWithdrawnFromThoughTheNewOneRefuses) {
+  for (const bool drains : {false, true}) {
+    add("p");
+    start({"p"});
+    wait_for_state(AnnounceState::Listed);
+    const auto before = backends_["p"];
+    backends_["p"] = std::make_shared<Backend>();
+    backend("p").set([](Backend& b) {
+      b.name = "elsewhere";
+      b.fails = ErrorCode::PermissionDenied;
+    });
+    for (int i = 0; i < 2; ++i) {  // and another update of it
+      add("p");
+      announcing_->providers_changed();
+      wait_for("refused", [&] { return status().last_error == ErrorCode::PermissionDenied; });
+    }
+    EXPECT_TRUE(before->get([](Backend& b) { return b.known; })) << "until the new one is";
+    if (drains) {
+      announcing_->begin_drain(clock_.now() + 60s);
+      backend("p").set([](Backend& b) { b.fails.reset(); });
+      announcing_->stop();
+    } else {
+      remove("p");
+      wait_for("withdrawn", [&] { return !before->get([](Backend& b) { return b.known; }); });
+    }
+    EXPECT_FALSE(before->get([](Backend& b) { return b.known; }));
+    announcing_.reset();
+    backends_.clear();
+    const std::lock_guard lock(mutex_);
+    providers_.clear();
+  }
+}
+
 TEST_F(AnnouncingTest, DrainingWithdrawsEverywhere) {
   add("p");
   add("q");
@@ -378,6 +414,22 @@ TEST_F(AnnouncingTest, ABackendThatHangsIsLeftToItsTtl) {
   announcing_->begin_drain(clock_.now() + 50ms);
   announcing_->stop();  // would never end if it waited for the call
   EXPECT_EQ(status().state, AnnounceState::Withdrawing);
+  EXPECT_THAT(told(), Contains("announce_left_to_ttl"));
+}
+
+TEST_F(AnnouncingTest, OneThatHangsWhenTheDrainBeginsLeavesTheOthersTheirTime) {
+  add("p");
+  add("q");
+  start({"p", "q"});
+  wait_for_state(AnnounceState::Listed, 0);
+  wait_for_state(AnnounceState::Listed, 1);
+  backend("p").set([](Backend& b) { b.hangs = true; });
+  wait_for("in the call", [&] { return backend("p").get([](Backend& b) { return b.hanging; }); });
+  announcing_->begin_drain(clock_.now() + 6s);
+  announcing_->stop();
+  EXPECT_EQ(status(1).state, AnnounceState::Withdrawn);
+  EXPECT_FALSE(backend("q").get([](Backend& b) { return b.known; }));
+  EXPECT_EQ(status(0).state, AnnounceState::Withdrawing);
   EXPECT_THAT(told(), Contains("announce_left_to_ttl"));
 }
 

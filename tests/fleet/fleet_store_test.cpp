@@ -373,6 +373,35 @@ TEST_F(FleetStoreTest, ALookThatAWriteOvertookSaysNothing) {
   EXPECT_EQ(a_.state(), "following") << "not a restored backup";
 }
 
+TEST_F(FleetStoreTest, ALookThatWasOvertakenIsNoWayBack) {
+  ASSERT_TRUE(a_.apply({in_memory("m1")}));
+  b_.look();
+  ASSERT_TRUE(a_.apply({in_memory("m2")}));
+  MemoryDocument slow(shared_);
+  const auto generation = b_.store->generation();
+  auto second = slow.look({}, MonoTime{});
+  ASSERT_TRUE(a_.apply({in_memory("m3")}));
+  // A writer sees the third set and takes it over; the follower's look comes in between.
+  ASSERT_TRUE(b_.store->refresh());
+  ASSERT_TRUE(b_.store->newer());
+  b_.store->observe(std::move(second), generation);
+  b_.store->taken_over();
+  EXPECT_FALSE(b_.store->newer()) << "the second set again";
+  EXPECT_EQ(b_.store->status().state, StoreStatus::State::Following);
+}
+
+TEST_F(FleetStoreTest, AfterAnUnknownWriteEvenWhatIsThereIsWritten) {
+  ASSERT_TRUE(a_.apply({in_memory("m1")}));
+  shared_.lose_next(MemoryStore::Lost::NotMade);
+  EXPECT_FALSE(a_.apply({in_memory("m2")}));
+  const auto kept = a_.apply({in_memory("m1")});
+  ASSERT_TRUE(kept) << kept.error().message;
+  EXPECT_EQ(kept->revision, Revision(2)) << "what is still on its way expects the first one";
+  EXPECT_EQ(b_.look(), "2: m1");
+  ASSERT_TRUE(a_.apply({in_memory("m1")}));
+  EXPECT_EQ(shared_.writes(), 2u) << "and that is certain";
+}
+
 // --- the follower ---
 
 TEST_F(FleetStoreTest, TheFollowerTakesOverWhatComesAndEndsWhateverItWaitsFor) {

@@ -24,6 +24,7 @@ namespace {
 using IdFrom = ConsulSettings::Id;
 
 constexpr int kNotFound = 404;
+constexpr std::string_view kDefaultNamespace = "default";  // Consul's, where none is named
 
 std::string ms_text(Duration d) { return std::to_string(to_ms(d)) + "ms"; }
 
@@ -34,6 +35,13 @@ std::string service_id_of(const ConsulSettings& settings, const NodeId& id) {
   return whole ? id.str() : id.str().substr(slash + 1);
 }
 
+// Not the service's name: an agent has one service of an id, whatever it is called, so announcers
+// for two names of the service share their registration.
+std::string place_of(const ConsulSettings& settings, const std::string& service_id) {
+  const std::string& ns = settings.name_space;
+  return (ns.empty() ? std::string(kDefaultNamespace) : ns) + "/" + service_id;
+}
+
 class ConsulAnnouncer : public Announcer {
  public:
   ConsulAnnouncer(std::shared_ptr<const ConsulSettings> settings, const AuthRef& auth,
@@ -41,7 +49,7 @@ class ConsulAnnouncer : public Announcer {
       : settings_(std::move(settings)),
         what_(what),
         service_id_(service_id_of(*settings_, what.node.id)),
-        name_(settings_->name_space + "/" + settings_->service + "/" + service_id_),
+        name_(place_of(*settings_, service_id_)),
         clock_(clock),
         credentials_(auth, clock) {}
 
@@ -86,6 +94,30 @@ class ConsulAnnouncer : public Announcer {
  private:
   // --- one registration ---
 
+  // What the agent has under our service id.
+  struct Entry {
+    std::string service;
+    std::string address;
+    std::uint64_t port = 0;
+  };
+
+  Result<std::optional<Entry>> entry(MonoTime deadline) {
+    auto known = call("GET", agent_path("service/", service_id_), "", deadline);
+    if (!known) return tl::unexpected(std::move(known.error()));
+    if (!*known) return std::optional<Entry>();
+    auto document = LargeJson::parse(**known);
+    if (!document) return tl::unexpected(std::move(document.error()));
+    const JsonView service = document->root();
+    return std::optional(Entry{std::string(service.get("Service").string().value_or("")),
+                               std::string(service.get("Address").string().value_or("")),
+                               service.get("Port").u64().value_or(0)});
+  }
+
+  // From an earlier life, or of the service's former name.
+  bool is_ours(const Entry& entry) const {
+    return entry.address == what_.node.host && entry.port == what_.node.port;
+  }
+
   Result<Announced> register_here(MonoTime deadline) {
     if (auto meant = names_this_agent(); !meant) return tl::unexpected(std::move(meant.error()));
     if (auto free = may_take(deadline); !free) return tl::unexpected(std::move(free.error()));
@@ -108,25 +140,17 @@ class ConsulAnnouncer : public Announcer {
     return listed(deadline);
   }
 
-  // What an agent has under our service id at our address is ours, from an earlier life.
+  // The registration replaces what is ours there, also under another service name.
   Result<void> may_take(MonoTime deadline) {
-    auto known = call("GET", agent_path("service/", service_id_), "", deadline);
+    auto known = entry(deadline);
     if (!known) return tl::unexpected(std::move(known.error()));
     if (!*known) return nowhere_else(deadline);
-    auto document = LargeJson::parse(**known);
-    if (!document) return tl::unexpected(std::move(document.error()));
-    const JsonView service = document->root();
-    const auto name = service.get("Service").string();
-    const auto address = service.get("Address").string();
-    const auto port = service.get("Port").u64();
-    if (name && *name == settings_->service && address && *address == what_.node.host && port &&
-        *port == what_.node.port) {
-      return {};
-    }
+    const Entry& there = **known;
+    if (is_ours(there)) return {};
     return duplicate("this agent has the service id " + service_id_ +
-                     " already: " + printable(name.value_or(""), 64) + " at " +
-                     printable(address.value_or(""), limits::kMaxHostBytes) + ":" +
-                     std::to_string(port.value_or(0)));
+                     " already: " + printable(there.service, 64) + " at " +
+                     printable(there.address, limits::kMaxHostBytes) + ":" +
+                     std::to_string(there.port));
   }
 
   tl::unexpected<ProvisioningError> duplicate(const std::string& who) const {

@@ -66,8 +66,8 @@ class ConsulAnnouncer : public ::testing::Test {
     return path.string();
   }
   // As a stranger sees it: "passing", "critical", "" (not there).
-  std::string status_of(const std::string& service_id) {
-    const auto answer = agent_->request("GET", "/v1/health/service/web");
+  std::string status_of(const std::string& service_id, const std::string& service = "web") {
+    const auto answer = agent_->request("GET", "/v1/health/service/" + service);
     if (!answer) return answer.error();
     const std::size_t at = answer->body.find("\"service:" + service_id + "\"");
     if (at == std::string::npos) return "";
@@ -241,6 +241,37 @@ TEST_F(ConsulAnnouncer, WhatAnEarlierLifeOfThisNodeLeftIsTakenOver) {
   EXPECT_EQ(text_of(announcer_->renew(soon())), "KNOWN");
 }
 
+TEST_F(ConsulAnnouncer, AnotherServiceNameTakesThePlaceOfTheFormer) {
+  start();
+  use();
+  register_node();
+  const auto former = std::move(announcer_);
+  use({{"service", "web2"}});
+  // An agent has one service of an id, whatever its name: to withdraw the former would take the
+  // node out.
+  EXPECT_EQ(announcer_->registration(), former->registration());
+  register_node();
+  EXPECT_EQ(text_of(announcer_->renew(soon())), "KNOWN");
+  EXPECT_TRUE(eventually(kPatience, [&] { return status_of("n1") == ""; }));
+  EXPECT_EQ(status_of("n1", "web2"), "passing");
+}
+
+TEST_F(ConsulAnnouncer, OneNameMeansOnePlace) {
+  start();
+  const auto name_with = [&](Params params) {
+    use(std::move(params));
+    return announcer_->registration();
+  };
+  const std::string name = name_with({});
+  EXPECT_EQ(name_with({{"namespace", "default"}}), name);
+  EXPECT_EQ(name_with({{"id", "node/service"}}), name);
+  EXPECT_NE(name_with({{"namespace", "blue"}}), name);
+  what_.node.id = NodeId("agent-1/n1");
+  EXPECT_EQ(name_with({{"id", "node/service"}}), name);
+  what_.node.id = NodeId("n2");
+  EXPECT_NE(name_with({}), name);
+}
+
 TEST_F(ConsulAnnouncer, ADeadEndpointIsPassedOverAndTheOneThatTookItKept) {
   start();
   const std::string dead = "http://127.0.0.1:" + std::to_string(free_ports(1)[0]);
@@ -310,6 +341,25 @@ TEST_F(ConsulAnnouncer, WritingTheServiceIsThePermissionItNeeds) {
   ASSERT_DONE(agent_->revoke_token(*writer));
   EXPECT_TRUE(
       eventually(kPatience, [&] { return code_of(announcer_->renew(soon())) == "AUTH_FAILED"; }));
+}
+
+TEST_F(ConsulAnnouncer, ReplacingAFormerServiceNameNeedsThePermissionForBoth) {
+  ConsulAgent::Options options;
+  options.acl = true;
+  start(std::move(options));
+  use({}, token_file(agent_->management_token()));
+  register_node();
+  const std::string both = R"(service "web2" { policy = "write" } node_prefix "" { policy = "read" }
+                              service "web" { policy = )";
+  const auto token = agent_->create_token(both + R"("read" })");
+  ASSERT_TRUE(token) << token.error();
+  use({{"service", "web2"}}, token_file(*token));
+  EXPECT_EQ(code_of(announcer_->register_node(soon())), "PERMISSION_DENIED");
+  EXPECT_EQ(status_of("n1"), "passing");
+  ASSERT_DONE(agent_->replace_rules(*token, both + R"("write" })"));
+  EXPECT_TRUE(
+      eventually(kPatience, [&] { return code_of(announcer_->register_node(soon())) == "OK"; }));
+  expect_in_list("n1");
 }
 
 }  // namespace

@@ -57,6 +57,12 @@ class ConsulAnnouncer : public Announcer {
 
   Result<Announced> register_node(MonoTime deadline) override {
     if (home_) return register_here(deadline);
+    const std::size_t first = endpoint_;
+    if (find_home(deadline)) {
+      auto announced = register_here(deadline);
+      if (announced || home_) return announced;
+      go_to(first);  // the id names another agent than the one that had the node
+    }
     // Nothing is registered anywhere: any endpoint will do. Each has an equal share of the time.
     EndpointErrors errors;
     const std::size_t all = settings_->endpoints.size();
@@ -67,9 +73,7 @@ class ConsulAnnouncer : public Announcer {
       errors.add(announced.error());
       const ErrorCode code = announced.error().code;
       if (code == ErrorCode::DuplicateName || !may_differ_elsewhere(code)) return announced;
-      endpoint_ = (endpoint_ + 1) % all;
-      agent_node_.clear();
-      http_.reset();
+      go_to((endpoint_ + 1) % all);
     }
     return fail(errors.code(), errors.detail());
   }
@@ -92,7 +96,35 @@ class ConsulAnnouncer : public Announcer {
   void cancel() noexcept override { cancel_.cancel(); }
 
  private:
-  // --- one registration ---
+  // --- where the node is ---
+
+  // An earlier announcer of this node (another token file, a restart) may have left it at any
+  // endpoint, and only the agent there can renew it. One that does not answer is passed over: with
+  // the time that is left, half of it at least, the node is registered elsewhere if it may be.
+  bool find_home(MonoTime deadline) {
+    const std::size_t all = settings_->endpoints.size();
+    if (all == 1) return false;  // may_take() asks there
+    const std::size_t first = endpoint_;
+    const MonoTime begun = clock_.now();
+    const MonoTime until = begun + (deadline - begun) / 2;
+    for (std::size_t left = all; left > 0 && !home_; --left) {
+      const MonoTime now = clock_.now();
+      const auto there = entry(now + (until - now) / static_cast<std::int64_t>(left));
+      home_ = there && *there && is_ours(**there);
+      if (home_) break;
+      endpoint_ = (endpoint_ + 1) % all;
+      http_.reset();
+    }
+    if (endpoint_ != first) agent_node_.clear();
+    return home_;
+  }
+
+  void go_to(std::size_t endpoint) {
+    if (endpoint == endpoint_) return;
+    endpoint_ = endpoint;
+    agent_node_.clear();
+    http_.reset();
+  }
 
   // What the agent has under our service id.
   struct Entry {
@@ -117,6 +149,8 @@ class ConsulAnnouncer : public Announcer {
   bool is_ours(const Entry& entry) const {
     return entry.address == what_.node.host && entry.port == what_.node.port;
   }
+
+  // --- one registration ---
 
   Result<Announced> register_here(MonoTime deadline) {
     if (auto meant = names_this_agent(); !meant) return tl::unexpected(std::move(meant.error()));

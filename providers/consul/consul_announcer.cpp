@@ -24,6 +24,7 @@ namespace {
 using IdFrom = ConsulSettings::Id;
 
 constexpr int kNotFound = 404;
+constexpr std::string_view kDefaultNamespace = "default";  // Consul's, where none is named
 
 std::string ms_text(Duration d) { return std::to_string(to_ms(d)) + "ms"; }
 
@@ -34,6 +35,13 @@ std::string service_id_of(const ConsulSettings& settings, const NodeId& id) {
   return whole ? id.str() : id.str().substr(slash + 1);
 }
 
+// Not the service's name: an agent has one service of an id, whatever it is called, so announcers
+// for two names of the service share their registration.
+std::string place_of(const ConsulSettings& settings, const std::string& service_id) {
+  const std::string& ns = settings.name_space;
+  return (ns.empty() ? std::string(kDefaultNamespace) : ns) + "/" + service_id;
+}
+
 class ConsulAnnouncer : public Announcer {
  public:
   ConsulAnnouncer(std::shared_ptr<const ConsulSettings> settings, const AuthRef& auth,
@@ -41,7 +49,7 @@ class ConsulAnnouncer : public Announcer {
       : settings_(std::move(settings)),
         what_(what),
         service_id_(service_id_of(*settings_, what.node.id)),
-        name_(settings_->name_space + "/" + settings_->service + "/" + service_id_),
+        name_(place_of(*settings_, service_id_)),
         clock_(clock),
         credentials_(auth, clock) {}
 
@@ -49,6 +57,12 @@ class ConsulAnnouncer : public Announcer {
 
   Result<Announced> register_node(MonoTime deadline) override {
     if (home_) return register_here(deadline);
+    const std::size_t first = endpoint_;
+    if (find_home(deadline)) {
+      auto announced = register_here(deadline);
+      if (announced || home_) return announced;
+      go_to(first);  // the id names another agent than the one that had the node
+    }
     // Nothing is registered anywhere: any endpoint will do. Each has an equal share of the time.
     EndpointErrors errors;
     const std::size_t all = settings_->endpoints.size();
@@ -59,9 +73,7 @@ class ConsulAnnouncer : public Announcer {
       errors.add(announced.error());
       const ErrorCode code = announced.error().code;
       if (code == ErrorCode::DuplicateName || !may_differ_elsewhere(code)) return announced;
-      endpoint_ = (endpoint_ + 1) % all;
-      agent_node_.clear();
-      http_.reset();
+      go_to((endpoint_ + 1) % all);
     }
     return fail(errors.code(), errors.detail());
   }
@@ -84,6 +96,60 @@ class ConsulAnnouncer : public Announcer {
   void cancel() noexcept override { cancel_.cancel(); }
 
  private:
+  // --- where the node is ---
+
+  // An earlier announcer of this node (another token file, a restart) may have left it at any
+  // endpoint, and only the agent there can renew it. One that does not answer is passed over: with
+  // the time that is left, half of it at least, the node is registered elsewhere if it may be.
+  bool find_home(MonoTime deadline) {
+    const std::size_t all = settings_->endpoints.size();
+    if (all == 1) return false;  // may_take() asks there
+    const std::size_t first = endpoint_;
+    const MonoTime begun = clock_.now();
+    const MonoTime until = begun + (deadline - begun) / 2;
+    for (std::size_t left = all; left > 0 && !home_; --left) {
+      const MonoTime now = clock_.now();
+      const auto there = entry(now + (until - now) / static_cast<std::int64_t>(left));
+      home_ = there && *there && is_ours(**there);
+      if (home_) break;
+      endpoint_ = (endpoint_ + 1) % all;
+      http_.reset();
+    }
+    if (endpoint_ != first) agent_node_.clear();
+    return home_;
+  }
+
+  void go_to(std::size_t endpoint) {
+    if (endpoint == endpoint_) return;
+    endpoint_ = endpoint;
+    agent_node_.clear();
+    http_.reset();
+  }
+
+  // What the agent has under our service id.
+  struct Entry {
+    std::string service;
+    std::string address;
+    std::uint64_t port = 0;
+  };
+
+  Result<std::optional<Entry>> entry(MonoTime deadline) {
+    auto known = call("GET", agent_path("service/", service_id_), "", deadline);
+    if (!known) return tl::unexpected(std::move(known.error()));
+    if (!*known) return std::optional<Entry>();
+    auto document = LargeJson::parse(**known);
+    if (!document) return tl::unexpected(std::move(document.error()));
+    const JsonView service = document->root();
+    return std::optional(Entry{std::string(service.get("Service").string().value_or("")),
+                               std::string(service.get("Address").string().value_or("")),
+                               service.get("Port").u64().value_or(0)});
+  }
+
+  // From an earlier life, or of the service's former name.
+  bool is_ours(const Entry& entry) const {
+    return entry.address == what_.node.host && entry.port == what_.node.port;
+  }
+
   // --- one registration ---
 
   Result<Announced> register_here(MonoTime deadline) {
@@ -108,25 +174,17 @@ class ConsulAnnouncer : public Announcer {
     return listed(deadline);
   }
 
-  // What an agent has under our service id at our address is ours, from an earlier life.
+  // The registration replaces what is ours there, also under another service name.
   Result<void> may_take(MonoTime deadline) {
-    auto known = call("GET", agent_path("service/", service_id_), "", deadline);
+    auto known = entry(deadline);
     if (!known) return tl::unexpected(std::move(known.error()));
     if (!*known) return nowhere_else(deadline);
-    auto document = LargeJson::parse(**known);
-    if (!document) return tl::unexpected(std::move(document.error()));
-    const JsonView service = document->root();
-    const auto name = service.get("Service").string();
-    const auto address = service.get("Address").string();
-    const auto port = service.get("Port").u64();
-    if (name && *name == settings_->service && address && *address == what_.node.host && port &&
-        *port == what_.node.port) {
-      return {};
-    }
+    const Entry& there = **known;
+    if (is_ours(there)) return {};
     return duplicate("this agent has the service id " + service_id_ +
-                     " already: " + printable(name.value_or(""), 64) + " at " +
-                     printable(address.value_or(""), limits::kMaxHostBytes) + ":" +
-                     std::to_string(port.value_or(0)));
+                     " already: " + printable(there.service, 64) + " at " +
+                     printable(there.address, limits::kMaxHostBytes) + ":" +
+                     std::to_string(there.port));
   }
 
   tl::unexpected<ProvisioningError> duplicate(const std::string& who) const {

@@ -3,10 +3,11 @@
 // later.
 //
 // A registration belongs to the agent that took it, and agents know nothing of each other's. So an
-// announcer stays with the first endpoint that answered before it registered there, whatever
-// happens: at another one, the node would be there twice, and where ids come from the service or
-// from meta, two instances of one id would make everybody's answer malformed. For the same reason
-// an id that an instance on another agent has is refused.
+// announcer stays with the endpoint at which it found the node, left there by an earlier announcer,
+// or else with the first one that answered before it registered there, whatever happens: at another
+// one, the node would be there twice, and where ids come from the service or from meta, two
+// instances of one id would make everybody's answer malformed. For the same reason an id that an
+// instance on another agent has is refused.
 //
 // Threads: an Announcer's.
 #pragma once

@@ -96,6 +96,11 @@ std::string ConsulAgent::config() const {
     config["data_dir"] = (dir_ / "data").string();
     config["raft_logstore"] = {{"backend", "boltdb"}};
   }
+  if (!options_.join.empty()) {
+    config["data_dir"] = (dir_ / "data").string();  // a client does not start without
+    config["retry_join"] = {options_.join};
+    config["retry_interval"] = "1s";
+  }
   if (options_.acl) {
     config["acl"] = {
         {"enabled", true},
@@ -108,7 +113,7 @@ std::string ConsulAgent::config() const {
 Outcome<void> ConsulAgent::spawn() {
   Process::Options options;
   options.argv = {binary_.string(), "agent", "-config-file", (dir_ / "config.json").string()};
-  if (!options_.durable) options.argv.emplace_back("-dev");
+  if (!options_.durable && options_.join.empty()) options.argv.emplace_back("-dev");
   if (!options_.extra_config.empty()) {
     options.argv.insert(options.argv.end(), {"-config-file", (dir_ / "extra.json").string()});
   }
@@ -147,6 +152,9 @@ Outcome<void> ConsulAgent::restart(Restart state) {
 
 std::string ConsulAgent::address() const { return "127.0.0.1:" + std::to_string(http_port_); }
 std::string ConsulAgent::url() const { return "http://" + address(); }
+std::string ConsulAgent::cluster_address() const {
+  return "127.0.0.1:" + std::to_string(serf_port_);
+}
 std::string ConsulAgent::management_token() const { return kManagementToken; }
 
 Outcome<HttpAnswer> ConsulAgent::request(std::string_view method, const std::string& path,

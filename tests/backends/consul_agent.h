@@ -1,7 +1,7 @@
-// A real Consul agent on loopback: one server that is its own cluster. A test registers services,
-// lets checks fail, stops it (SIGSTOP: silence), kills it (refusal), restarts it with empty or kept
-// state, and takes its tokens away. One owner, not thread-safe; start it on the test's own thread
-// (process.h says why).
+// A real Consul agent on loopback: one server that is its own cluster, or a client of another
+// one's. A test registers services, lets checks fail, stops it (SIGSTOP: silence), kills it
+// (refusal), restarts it with empty or kept state, and takes its tokens away. One owner, not
+// thread-safe; start it on the test's own thread (process.h says why).
 #pragma once
 
 #include <chrono>
@@ -37,6 +37,9 @@ class ConsulAgent {
     bool durable = false;
     // Access control with default policy "deny" and management_token() as the only token at first.
     bool acl = false;
+    // The cluster_address() of a server, which has to outlive it: this one is a client of that
+    // cluster, with services of its own. Neither durable nor acl.
+    std::string join;
     std::string extra_config;  // JSON object merged over the configuration by Consul itself
   };
 
@@ -48,6 +51,7 @@ class ConsulAgent {
   std::string address() const;  // "127.0.0.1:<port>", stable over restarts
   std::string url() const;      // "http://127.0.0.1:<port>"
   std::uint16_t port() const { return http_port_; }
+  std::string cluster_address() const;  // where other agents join it
   const std::string& node_name() const { return options_.node_name; }
   // May do everything; only with Options::acl.
   std::string management_token() const;

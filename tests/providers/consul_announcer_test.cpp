@@ -26,6 +26,21 @@ class ConsulAnnouncer : public ::testing::Test {
     ASSERT_TRUE(agent) << agent.error();
     agent_ = std::move(*agent);
   }
+  // An agent of the same cluster, with services of its own.
+  void start_second() {
+    ConsulAgent::Options options;
+    options.node_name = "agent-2";
+    options.join = agent_->cluster_address();
+    auto agent = ConsulAgent::start(std::move(options));
+    ASSERT_TRUE(agent) << agent.error();
+    second_ = std::move(*agent);
+  }
+  // As a node that once came to the second agent, and whose announcer is another one now.
+  void leave_node_at_second(const Params& params, const std::string& listed_as) {
+    use(params, "", {second_->url()});
+    register_node(listed_as);
+    use(params, "", {agent_->url(), second_->url()});
+  }
   void use(Params params = {}, const std::string& token_file = "",
            std::vector<std::string> endpoints = {}) {
     ProviderDescriptor d;
@@ -66,8 +81,8 @@ class ConsulAnnouncer : public ::testing::Test {
     return path.string();
   }
   // As a stranger sees it: "passing", "critical", "" (not there).
-  std::string status_of(const std::string& service_id) {
-    const auto answer = agent_->request("GET", "/v1/health/service/web");
+  std::string status_of(const std::string& service_id, const std::string& service = "web") {
+    const auto answer = agent_->request("GET", "/v1/health/service/" + service);
     if (!answer) return answer.error();
     const std::size_t at = answer->body.find("\"service:" + service_id + "\"");
     if (at == std::string::npos) return "";
@@ -79,6 +94,7 @@ class ConsulAnnouncer : public ::testing::Test {
   RealClock clock_;
   TempDir directory_;
   std::unique_ptr<ConsulAgent> agent_;
+  std::unique_ptr<ConsulAgent> second_;  // a client of agent_'s cluster: ends before it
   Announcement what_ = announcement();
   std::unique_ptr<ClusterProvider> provider_;
   std::unique_ptr<Announcer> announcer_;
@@ -241,6 +257,120 @@ TEST_F(ConsulAnnouncer, WhatAnEarlierLifeOfThisNodeLeftIsTakenOver) {
   EXPECT_EQ(text_of(announcer_->renew(soon())), "KNOWN");
 }
 
+TEST_F(ConsulAnnouncer, AnotherServiceNameTakesThePlaceOfTheFormer) {
+  start();
+  use();
+  register_node();
+  const auto former = std::move(announcer_);
+  use({{"service", "web2"}});
+  // An agent has one service of an id, whatever its name: to withdraw the former would take the
+  // node out.
+  EXPECT_EQ(announcer_->registration(), former->registration());
+  register_node();
+  EXPECT_EQ(text_of(announcer_->renew(soon())), "KNOWN");
+  EXPECT_TRUE(eventually(kPatience, [&] { return status_of("n1") == ""; }));
+  EXPECT_EQ(status_of("n1", "web2"), "passing");
+}
+
+TEST_F(ConsulAnnouncer, OneNameMeansOnePlace) {
+  start();
+  const auto name_with = [&](Params params) {
+    use(std::move(params));
+    return announcer_->registration();
+  };
+  const std::string name = name_with({});
+  EXPECT_EQ(name_with({{"namespace", "default"}}), name);
+  EXPECT_EQ(name_with({{"id", "node/service"}}), name);
+  EXPECT_NE(name_with({{"namespace", "blue"}}), name);
+  what_.node.id = NodeId("agent-1/n1");
+  EXPECT_EQ(name_with({{"id", "node/service"}}), name);
+  what_.node.id = NodeId("n2");
+  EXPECT_NE(name_with({}), name);
+}
+
+TEST_F(ConsulAnnouncer, AnotherAnnouncerStaysWithTheAgentThatHasTheNode) {
+  start();
+  ASSERT_NO_FATAL_FAILURE(start_second());
+  const std::vector<std::pair<Params, std::string>> cases{{{{"id", "service"}}, "n1"},
+                                                          {{{"id", "meta:member"}}, "n1"},
+                                                          {{{"id", "node/service"}}, "agent-2/n1"}};
+  for (const auto& [params, listed_as] : cases) {
+    SCOPED_TRACE(params.at("id"));
+    leave_node_at_second(params, listed_as);
+    register_node(listed_as);
+    EXPECT_EQ(text_of(announcer_->renew(soon())), "KNOWN");
+    EXPECT_THAT(listed_ids(*provider_, clock_), ElementsAre(listed_as));
+    EXPECT_EQ(code_of(announcer_->withdraw(soon())), "OK");
+    EXPECT_TRUE(comes_to_list({}));
+  }
+}
+
+TEST_F(ConsulAnnouncer, AnotherServiceNameIsTakenToTheAgentThatHasTheNode) {
+  start();
+  ASSERT_NO_FATAL_FAILURE(start_second());
+  leave_node_at_second({}, "n1");
+  use({{"service", "web2"}}, "", {agent_->url(), second_->url()});
+  register_node();
+  EXPECT_TRUE(eventually(kPatience, [&] { return status_of("n1") == ""; }));
+  EXPECT_EQ(status_of("n1", "web2"), "passing");
+}
+
+TEST_F(ConsulAnnouncer, WhileTheAgentThatHasTheNodeIsSilentItIsNotThereTwice) {
+  start();
+  ASSERT_NO_FATAL_FAILURE(start_second());
+  leave_node_at_second({}, "n1");
+  ASSERT_TRUE(second_->pause());
+  const auto refused = announcer_->register_node(in(2s));
+  EXPECT_EQ(code_of(refused), "DUPLICATE_NAME") << message_of(refused);
+  ASSERT_TRUE(second_->resume());
+  const auto announced = announcer_->register_node(soon());
+  EXPECT_EQ(code_of(announced), "OK") << message_of(announced);
+  EXPECT_EQ(text_of(announcer_->renew(soon())), "KNOWN");
+  // The cluster has taken its silence for a failure of the agent: until it hears of it again.
+  EXPECT_TRUE(eventually(kPatience, [&] {
+    const auto list = provider_->initial_snapshot(soon());
+    return list && list->members.size() == 1 && list->members[0].status == NodeStatus::Ready;
+  }));
+  expect_in_list("n1");
+}
+
+TEST_F(ConsulAnnouncer, ASilentEndpointLeavesTimeForTheNext) {
+  start();
+  ASSERT_NO_FATAL_FAILURE(start_second());
+  use({}, "", {second_->url(), agent_->url()});
+  ASSERT_TRUE(second_->pause());
+  const auto announced = announcer_->register_node(in(3s));
+  EXPECT_EQ(code_of(announced), "OK") << message_of(announced);
+  EXPECT_EQ(status_of("n1"), "passing");
+}
+
+TEST_F(ConsulAnnouncer, SomebodyElsesIdAtAnotherEndpointIsNotTheHomeOfTheNode) {
+  start();
+  ASSERT_NO_FATAL_FAILURE(start_second());
+  ASSERT_DONE(second_->register_service({.name = "web",
+                                         .id = "n1",
+                                         .address = "10.0.0.1",
+                                         .port = 80,
+                                         .tags = {},
+                                         .meta = {},
+                                         .status = {}}));
+  use({{"id", "node/service"}}, "", {agent_->url(), second_->url()});
+  const auto announced = announcer_->register_node(soon());
+  ASSERT_TRUE(announced.has_value()) << announced.error().message;
+  EXPECT_EQ(announced->listed_as, NodeId("agent-1/n1"));
+  EXPECT_TRUE(comes_to_list({"agent-1/n1", "agent-2/n1"}));
+}
+
+TEST_F(ConsulAnnouncer, AnIdThatNamesAnotherAgentThanItsHomeMovesThere) {
+  start();
+  ASSERT_NO_FATAL_FAILURE(start_second());
+  leave_node_at_second({{"id", "node/service"}}, "agent-2/n1");
+  what_.node.id = NodeId("agent-1/n1");
+  use({{"id", "node/service"}}, "", {agent_->url(), second_->url()});
+  register_node("agent-1/n1");
+  EXPECT_TRUE(comes_to_list({"agent-1/n1"}));
+}
+
 TEST_F(ConsulAnnouncer, ADeadEndpointIsPassedOverAndTheOneThatTookItKept) {
   start();
   const std::string dead = "http://127.0.0.1:" + std::to_string(free_ports(1)[0]);
@@ -310,6 +440,25 @@ TEST_F(ConsulAnnouncer, WritingTheServiceIsThePermissionItNeeds) {
   ASSERT_DONE(agent_->revoke_token(*writer));
   EXPECT_TRUE(
       eventually(kPatience, [&] { return code_of(announcer_->renew(soon())) == "AUTH_FAILED"; }));
+}
+
+TEST_F(ConsulAnnouncer, ReplacingAFormerServiceNameNeedsThePermissionForBoth) {
+  ConsulAgent::Options options;
+  options.acl = true;
+  start(std::move(options));
+  use({}, token_file(agent_->management_token()));
+  register_node();
+  const std::string both = R"(service "web2" { policy = "write" } node_prefix "" { policy = "read" }
+                              service "web" { policy = )";
+  const auto token = agent_->create_token(both + R"("read" })");
+  ASSERT_TRUE(token) << token.error();
+  use({{"service", "web2"}}, token_file(*token));
+  EXPECT_EQ(code_of(announcer_->register_node(soon())), "PERMISSION_DENIED");
+  EXPECT_EQ(status_of("n1"), "passing");
+  ASSERT_DONE(agent_->replace_rules(*token, both + R"("write" })"));
+  EXPECT_TRUE(
+      eventually(kPatience, [&] { return code_of(announcer_->register_node(soon())) == "OK"; }));
+  expect_in_list("n1");
 }
 
 }  // namespace

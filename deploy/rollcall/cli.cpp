@@ -334,7 +334,9 @@ void add_switching(CLI::App& app, Arguments& a, Action& action) {
       ->callback([&] {
         action.remote = [](const Commands& c, const Terminal&) { return c.release_removals(); };
       });
-  command(app, "drain", "Serve the last topology, take nothing new; one-way", "rollcall drain")
+  command(app, "drain",
+          "End this sidecar in order: the last topology is served for some seconds more",
+          "rollcall drain")
       ->callback(
           [&] { action.remote = [](const Commands& c, const Terminal&) { return c.drain(); }; });
 }

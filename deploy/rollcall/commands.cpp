@@ -65,7 +65,8 @@ ExitCode Commands::drain() const {
   if (terminal_.json) return terminal_.print(std::string(R"({"draining":true})"));
   return terminal_.print(std::string(
       "Draining: the last topology is served, provider answers and admin writes are refused.\n"
-      "That is one-way; stop rollcalld (SIGTERM) when its consumers are done.\n"));
+      "That is one-way: rollcalld ends within lifecycle.drain_deadline (5 s), with exit status "
+      "0.\n"));
 }
 
 ExitCode Commands::join_member(const ClusterNode& node, const std::string& provider) const {

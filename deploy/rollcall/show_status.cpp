@@ -30,8 +30,8 @@ void diagnose_topology(const v1::GetStatusResponse& status, std::vector<Finding>
   if (status.draining_sidecar() || status.availability() == v1::AVAILABILITY_DRAINING) {
     findings.push_back(
         {"This sidecar is draining: the last topology is served, nothing new is "
-         "taken, and that does not end by itself.",
-         "restart rollcalld to take it back into service"});
+         "taken, and it ends within seconds.",
+         "start rollcalld again to take it back into service"});
   }
   if (!status.has_topology()) {
     findings.push_back(

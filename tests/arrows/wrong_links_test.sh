@@ -16,7 +16,9 @@ echo 'int stream();' > "$tree/bridges/stream/stream.h"
 echo 'rollcall_library(providers/file DEPS rollcall_core)' > "$tree/providers/file/CMakeLists.txt"
 printf '#include "core/node.h"\nint node() { return 1; }\n' > "$tree/providers/file/file.cpp"
 
-configure() { "$cmake" -G Ninja -S "$tree" -B "$tree/build/x" -D CMAKE_CXX_COMPILER="$cxx" > "$tree/log" 2>&1; }
+configure() {
+  "$cmake" -G Ninja -S "$tree" -B "$tree/build/x" -D CMAKE_CXX_COMPILER="$cxx" -D ROLLCALL_CCACHE=OFF > "$tree/log" 2>&1
+}
 fail() { echo "FAILED: $1"; cat "$tree/log"; exit 1; }
 
 configure || fail "a tree that keeps the arrows did not configure"

@@ -25,7 +25,7 @@ class RunnerTest : public ::testing::Test {
     options.provider = provider_;
     options.predecessor = std::move(predecessor);
     options.clock = &clock_;
-    options.wake = [this] { ++rung_; };
+    options.wake = [rung = rung_] { ++*rung; };  // a thread that was left behind outlives the test
     auto runner = std::make_shared<ProviderRunner>(std::move(options));
     EXPECT_TRUE(runner->start());
     return runner;
@@ -43,7 +43,7 @@ class RunnerTest : public ::testing::Test {
   std::shared_ptr<Script> script_ = std::make_shared<Script>(clock_);
   std::shared_ptr<ClusterProvider> provider_ =
       std::make_shared<ScriptedProvider>(test::scripted("p"), script_);
-  std::atomic<int> rung_{0};
+  const std::shared_ptr<std::atomic<int>> rung_ = std::make_shared<std::atomic<int>>(0);
   std::atomic<int> abandoned_{0};
   StreamReaper reaper_{clock_, [this](const std::shared_ptr<ProviderRunner>&) { ++abandoned_; }};
 };
@@ -55,7 +55,7 @@ TEST_F(RunnerTest, ReportsTheWholeView) {
   ASSERT_TRUE(report.answer);
   EXPECT_EQ(report.answer->view.size(), 2u);
   EXPECT_EQ(report.generation, StreamGeneration(1));
-  EXPECT_GE(rung_, 1);
+  EXPECT_GE(*rung_, 1);
   reaper_.retire(runner);
 }
 
@@ -68,7 +68,7 @@ TEST_F(RunnerTest, AWaitingReportAbsorbsLaterOnes) {
   const ProviderReport report = report_of(*runner);
   ASSERT_TRUE(report.answer);
   EXPECT_EQ(report.answer->view.size(), 1u);
-  EXPECT_EQ(rung_, 1);
+  EXPECT_EQ(*rung_, 1);
   EXPECT_FALSE(runner->take_report());
   reaper_.retire(runner);
 }

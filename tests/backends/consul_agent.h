@@ -39,7 +39,7 @@ class ConsulAgent {
     bool acl = false;
     // The cluster_address() of a server, which has to outlive it: this one is a client of that
     // cluster, with services of its own. Neither durable nor acl.
-    std::string join;
+    std::string join = {};
     std::string extra_config;  // JSON object merged over the configuration by Consul itself
   };
 

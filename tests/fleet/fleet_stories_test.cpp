@@ -163,7 +163,9 @@ class Story {
       EXPECT_FALSE(behind && !named) << "what was lost or put back is replaced on purpose only";
       acknowledged_.insert(tag);
       EXPECT_EQ(running(sidecar), wanted) << "what was acknowledged runs";
-      if (named) EXPECT_EQ(sidecar.registry->view()->revision, Revision(*named + 1));
+      if (named) {
+        EXPECT_EQ(sidecar.registry->view()->revision, Revision(*named + 1));
+      }
     } else if (done.error().message.find("unknown") == std::string::npos) {
       refused_.insert(tag);
     }
@@ -178,7 +180,9 @@ class Story {
       const Tag tag = tag_of(there->set.providers);
       EXPECT_FALSE(refused_.contains(tag)) << "a refused write was stored: " << tag;
       const auto [at, first] = ever_stored_.emplace(tag, *there);
-      if (!first) EXPECT_TRUE(at->second.same_set(*there)) << "one write, two sets: " << tag;
+      if (!first) {
+        EXPECT_TRUE(at->second.same_set(*there)) << "one write, two sets: " << tag;
+      }
       if (base_ && !base_->same_set(*there)) {
         EXPECT_GT(there->set.revision, base_->set.revision) << "the store's revision rises";
       }
@@ -190,7 +194,9 @@ class Story {
       const Revision revision = life.sidecar->registry->view()->revision;
       const std::vector<ProviderDescriptor> set = running(*life.sidecar);
       EXPECT_GE(revision, life.revision) << "a sidecar went back";
-      if (revision == life.revision) EXPECT_EQ(tag_of(set), life.tag) << "another set, unnumbered";
+      if (revision == life.revision) {
+        EXPECT_EQ(tag_of(set), life.tag) << "another set, unnumbered";
+      }
       if (revision != Revision()) {
         const auto stored_once = ever_stored_.find(tag_of(set));
         if (stored_once == ever_stored_.end()) {

@@ -1,6 +1,7 @@
 #include "provisioning/announce/announcing.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "provisioning/announce/limits.h"
@@ -49,7 +50,12 @@ void Announcing::begin_drain(MonoTime until) {
     drain_until_ = until;
     changed_.notify_all();
   }
-  if (thread_.joinable()) impatience_ = std::thread([this, until] { end_call_at_hand(until); });
+  if (!thread_.joinable()) return;
+  try {
+    impatience_ = std::thread([this, until] { end_call_at_hand(until); });
+  } catch (const std::system_error&) {
+    // No thread can be had: a call that hangs now is waited for.
+  }
 }
 
 // A call that hangs must not take the time from the providers that would answer. It gets a share of
@@ -60,8 +66,8 @@ void Announcing::end_call_at_hand(MonoTime until) {
   MutexLock lock(mutex_);
   while (!withdrawing_ && !stopping_ && !ended_) {
     const Duration patience = by - deps_.clock->now();
-    if (patience <= Duration::zero())
-      return cancel_.cancel_one();  // not one of the drain: under the lock
+    // Under the lock, so that it is not the call of a withdrawal that begins.
+    if (patience <= Duration::zero()) return cancel_.cancel_one();
     lock.wait(changed_, patience);
   }
 }

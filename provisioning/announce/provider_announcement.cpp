@@ -97,8 +97,8 @@ void ProviderAnnouncement::replaced(const std::shared_ptr<ClusterProvider>& prov
     former_.reset();
     return;
   }
-  // The new one first: if both lead to the same place, the node never leaves it. One that never
-  // came to register is nobody's former.
+  // The new one first: if both lead to the same place, the node never leaves it. One that is still
+  // to register when it is replaced in turn is forgotten: the node is where it was before.
   if (!former_) former_ = std::move(announcer_);
   announcer_ = std::move(announcer);
   status_.listed_as = {};

@@ -95,8 +95,7 @@ class ProviderAnnouncement {
   bool broken_ = false;                      // … and it could not be made
   bool told_waiting_ = false;
   std::shared_ptr<Announcer> announcer_;
-  std::shared_ptr<Announcer>
-      former_;  // of a provider that was replaced, until announcer_ has registered
+  std::shared_ptr<Announcer> former_;  // of a replaced provider, until announcer_ has registered
   std::optional<MonoTime> registered_at_;
   Duration ttl_{};  // that counts at the backend
   std::optional<MonoTime> drain_until_;

@@ -217,8 +217,7 @@ void FleetStore::taken_over() {
     const std::lock_guard lock(mutex_);
     followed_ = FleetCopy{std::move(offered_->set), offered_->version.history, options_.key};
     ++generation_;
-    unsure_ =
-        false;  // the document has been written since: what was on its way expects an older one
+    unsure_ = false;  // what was on its way expects the document as it was before this one
     if (seen_ && seen_->version == offered_->version) {
       seen_->verdict = FleetVerdict::Same;
       seen_->offer.reset();

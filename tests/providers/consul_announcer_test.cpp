@@ -21,6 +21,16 @@ using Params = std::map<std::string, std::string>;
 
 class ConsulAnnouncer : public ::testing::Test {
  protected:
+  // Somebody else's instance under the node's id.
+  static Outcome<void> register_stranger(ConsulAgent& agent) {
+    return agent.register_service({.name = "web",
+                                   .id = "n1",
+                                   .address = "10.0.0.1",
+                                   .port = 80,
+                                   .tags = {},
+                                   .meta = {},
+                                   .status = {}});
+  }
   void start(ConsulAgent::Options options = {}) {
     auto agent = ConsulAgent::start(std::move(options));
     ASSERT_TRUE(agent) << agent.error();
@@ -210,13 +220,7 @@ TEST_F(ConsulAnnouncer, NobodyThatRenewsItMeansCritical) {
 TEST_F(ConsulAnnouncer, AServiceIdOfAnotherAddressIsNeverTakenOver) {
   start();
   use();
-  ASSERT_DONE(agent_->register_service({.name = "web",
-                                        .id = "n1",
-                                        .address = "10.0.0.1",
-                                        .port = 80,
-                                        .tags = {},
-                                        .meta = {},
-                                        .status = {}}));
+  ASSERT_DONE(register_stranger(*agent_));
   const auto refused = announcer_->register_node(soon());
   EXPECT_EQ(code_of(refused), "DUPLICATE_NAME");
   EXPECT_THAT(message_of(refused), HasSubstr("10.0.0.1:80"));
@@ -347,13 +351,7 @@ TEST_F(ConsulAnnouncer, ASilentEndpointLeavesTimeForTheNext) {
 TEST_F(ConsulAnnouncer, SomebodyElsesIdAtAnotherEndpointIsNotTheHomeOfTheNode) {
   start();
   ASSERT_NO_FATAL_FAILURE(start_second());
-  ASSERT_DONE(second_->register_service({.name = "web",
-                                         .id = "n1",
-                                         .address = "10.0.0.1",
-                                         .port = 80,
-                                         .tags = {},
-                                         .meta = {},
-                                         .status = {}}));
+  ASSERT_DONE(register_stranger(*second_));
   use({{"id", "node/service"}}, "", {agent_->url(), second_->url()});
   const auto announced = announcer_->register_node(soon());
   ASSERT_TRUE(announced.has_value()) << announced.error().message;

@@ -178,7 +178,9 @@ std::optional<EventLog::Cursor> EventLog::cursor_after(SeqNo after, From from) c
                                 [](SeqNo seq, const auto& b) { return seq < b->first; });
   if (block != blocks_.begin()) --block;
   const auto frame = static_cast<std::uint32_t>(after.value() + 1 - (*block)->first.value());
-  const bool at_reset = frame != 0 && (*block)->reset_at.load(std::memory_order_relaxed) == frame;
+  // A reset ends its block: if that one is evicted and nothing else, what follows is still here.
+  const bool at_reset = after == last_reset() ||
+                        (frame != 0 && (*block)->reset_at.load(std::memory_order_relaxed) == frame);
   return Cursor{after, from == From::Event && at_reset, *block, frame};
 }
 
@@ -225,7 +227,8 @@ EventLog::ReadResult EventLog::read(Cursor& cursor, std::size_t max_bytes) const
     auto found = cursor_after(cursor.after.next(), From::Snapshot);
     if (!found) return {Read::Evicted, {}};
     const auto next = found->block.lock();
-    if (next == nullptr) return {Read::Evicted, {}};
+    // The event asked for may itself be gone, and the cursor's own block be kept by a slice.
+    if (next == nullptr || next->first > cursor.after.next()) return {Read::Evicted, {}};
     cursor.block = next;
     cursor.frame = static_cast<std::uint32_t>(cursor.after.value() + 1 - next->first.value());
     block = next;

@@ -103,6 +103,32 @@ TEST(EventLog, AFrameLargerThanABlockComesWhole) {
   EXPECT_EQ(log.log.stats().blocks, 3u);
 }
 
+TEST(EventLog, ACursorWhoseBlockIsKeptByASliceSeesThatWhatFollowsIsGone) {
+  Log log(8 << 10, 1 << 10);
+  log.append(5);
+  auto cursor = *log.log.cursor_after(seq(0), From::Event);
+  const auto kept = log.log.read(cursor, 1 << 20);  // as a slow write keeps it
+  ASSERT_EQ(kept.status, Read::Data);
+  log.append(1, 5000);  // event 6 alone in its block
+  while (log.log.holds(seq(5))) log.append(1, 200);
+  ASSERT_TRUE(log.log.holds(seq(6))) << "only the one event is missing";
+  EXPECT_EQ(log.log.read(cursor, 1 << 20).status, Read::Evicted);
+}
+
+TEST(EventLog, AResetIsNotForgottenWhenOnlyItsBlockIsEvicted) {
+  Log log(8 << 10, 1 << 10);
+  log.append(1, 900);
+  log.append_reset();
+  const SeqNo reset = log.next;
+  log.append(1);
+  while (log.log.holds(seq(1))) log.append(1, 200);
+  ASSERT_TRUE(log.log.holds(reset)) << "what follows it is all there";
+  auto resumed = *log.log.cursor_after(reset, From::Event);
+  EXPECT_EQ(log.log.read(resumed, 1 << 20).status, Read::Reset);
+  auto with_snapshot = *log.log.cursor_after(reset, From::Snapshot);
+  EXPECT_EQ(log.log.read(with_snapshot, 1 << 20).status, Read::Data);
+}
+
 TEST(EventLog, ResumesAtEveryPosition) {
   Log log(1 << 20, 1 << 9);
   log.append(100, 20);

@@ -29,10 +29,10 @@ bool FailoverController::keeps_role(const ProviderRecord& record) const {
 
 bool FailoverController::still_awaited(const ProviderRecord& record) const {
   if (!record.usable() || ever_active_) return false;
-  const bool cold = record.spec.descriptor.standby == Standby::Cold;
-  // Before its stream is first started a hot provider is awaited too.
+  // Before its stream is first started it is awaited too, if it is to be started: a cold one once
+  // nothing better is left. (That asks this of better ones only, and so comes to an end.)
   return record.health.phase() == Phase::Starting ||
-         (record.health.phase() == Phase::Idle && !cold);
+         (record.health.phase() == Phase::Idle && wanted(record));
 }
 
 std::optional<MonoTime> FailoverController::cooldown_until(const ProviderRecord& record) const {

@@ -52,9 +52,12 @@ void FailoverController::update_record(ProviderRecord& record, ProviderSpec spec
   record.spec = std::move(spec);
   if (same) return;
   record.rollback.backend_changed();
-  // Stopped here, started again by drive_streams() if it is still wanted. The role is kept, and its
-  // limits go on counting from the last confirmation by the old backend.
+  // Stopped here, started again by drive_streams() if it is still wanted.
   stop_stream(record, false);
+  // Who is active keeps the role, and its limits go on counting from the last confirmation by the
+  // old backend; merged, its members stay. Any other is not chosen for what the old backend said:
+  // it has to be confirmed anew. What it said is kept, the new backend's answer is judged by it.
+  if (record.id() != active_ && policy_.mode != TopologyMode::Merge) record.health.unwatch();
 }
 
 void FailoverController::restore_hold(const ProviderId& id) {

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "core/event.h"
 #include "core/ids.h"
+#include "core/lease_map.h"
 #include "core/member_map.h"
 #include "core/time.h"
 
@@ -17,25 +17,23 @@ namespace rollcall {
 
 inline constexpr std::uint32_t kHashVersion = 1;  // SPEC 4: frozen
 
-using LeaseTable = std::map<std::string, Lease>;  // by partition
-
 struct TopologySnapshot {
   Epoch epoch;
-  SeqNo seq_no;             // newest event included; n = 0 only before the epoch's first event
+  SeqNo seq_no;               // newest event included; n = 0 only before the epoch's first event
   bool has_topology = false;  // false: no provider was ever confirmed and no cache: NO_SNAPSHOT
-  MemberMap members;        // its hash is the snapshot_hash
+  MemberMap members;          // its hash is the snapshot_hash
   Availability availability = Availability::Unavailable;
   std::string availability_reason;
   bool placement_paused = true;
-  bool stale = true;        // not confirmed by the active provider (cache, outage, termination)
+  bool stale = true;  // not confirmed by the active provider (cache, outage, termination)
   bool draining = false;
   MonoTime confirmed_at{};  // of `members`; age = now − confirmed_at
   WallTime observed_at{};   // wall time of the answer behind `members`
   ProviderId active;        // empty: none
   HealthState active_health = HealthState::Unreachable;
-  std::shared_ptr<const LeaseTable> leases;  // null: none
+  std::shared_ptr<const LeaseMap> leases;  // null: none
   std::uint64_t lease_tick = 0;
-  SeqNo last_change;        // newest delta or reset of this epoch; PublishOwnership compares with it
+  SeqNo last_change;  // newest delta or reset of this epoch; PublishOwnership compares with it
 
   std::uint64_t hash() const { return members.hash(); }
 };

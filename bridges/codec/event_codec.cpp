@@ -295,7 +295,7 @@ std::vector<std::string> ProtoSnapshotEncoder::encode_chunks(const TopologySnaps
   ChunkWriter chunks(snapshot, max_chunk_bytes);
   snapshot.members.for_each([&](const Member& member) { chunks.add(member); });
   if (snapshot.leases != nullptr) {
-    for (const auto& [partition, lease] : *snapshot.leases) chunks.add(lease);
+    snapshot.leases->for_each([&chunks](const Lease& lease) { chunks.add(lease); });
   }
   return chunks.finish();
 }

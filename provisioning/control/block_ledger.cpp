@@ -36,12 +36,19 @@ void BlockLedger::table_changed() {
   }
 }
 
-bool BlockLedger::pending_put(const NodeId& id) const {
-  const auto is_put = [&](const Operation& o) {
-    return o.kind == Operation::Kind::Put && o.block.node == id;
+const Block* BlockLedger::coming(const NodeId& id) const {
+  const auto newest_in = [&](const std::vector<Operation>& operations) -> const Block* {
+    const auto it = std::find_if(operations.rbegin(), operations.rend(), [&](const Operation& o) {
+      return o.kind == Operation::Kind::Put && o.block.node == id;
+    });
+    return it == operations.rend() ? nullptr : &it->block;
   };
-  return std::any_of(waiting_.begin(), waiting_.end(), is_put) ||
-         (in_flight_ && std::any_of(in_flight_->begin(), in_flight_->end(), is_put));
+  if (const Block* block = newest_in(waiting_)) return block;
+  if (in_flight_) {
+    if (const Block* block = newest_in(*in_flight_)) return block;
+  }
+  const auto it = visible_.find(id);
+  return it == visible_.end() ? nullptr : &it->second;
 }
 
 Result<void> BlockLedger::enqueue_request(Operation operation) {
@@ -55,19 +62,17 @@ Result<void> BlockLedger::enqueue_request(Operation operation) {
 
 Result<void> BlockLedger::quarantine(RequestId request, const NodeId& id,
                                      const std::string& incarnation,
-                                     const std::string& known_incarnation, MonoTime expires,
-                                     MonoTime now) {
-  (void)now;
-  const auto it = visible_.find(id);
+                                     const std::string& known_incarnation, MonoTime expires) {
+  const Block* block = coming(id);
   const std::string& life = incarnation.empty() ? known_incarnation : incarnation;
-  if (it != visible_.end() && !known_incarnation.empty() &&
-      it->second.incarnation == known_incarnation && life != known_incarnation) {
+  if (block != nullptr && !known_incarnation.empty() && block->incarnation == known_incarnation &&
+      life != known_incarnation) {
     return fail(ErrorCode::OutOfOrder, "node " + id.str() + " is known in incarnation " +
                                            known_incarnation + ", and blocked in that one");
   }
   const std::size_t blocks =
       visible_.size() + waiting_requests_ + (in_flight_ ? in_flight_->size() : 0);
-  if (it == visible_.end() && blocks >= limits::kMaxBlocks) {
+  if (!visible_.contains(id) && blocks >= limits::kMaxBlocks) {
     return fail(ErrorCode::LimitExceeded,
                 "at most " + std::to_string(limits::kMaxBlocks) + " nodes may be blocked");
   }
@@ -83,7 +88,8 @@ Result<bool> BlockLedger::recover(RequestId request, const NodeId& id,
                                   const std::string& incarnation, MonoTime now) {
   const auto it = visible_.find(id);
   const bool shown = it != visible_.end() && same_life(it->second.incarnation, incarnation);
-  if (!shown && !pending_put(id)) return false;
+  const bool put_waits = coming(id) != (it == visible_.end() ? nullptr : &it->second);
+  if (!shown && !put_waits) return false;
   Operation operation;
   operation.kind = Operation::Kind::Recover;
   operation.block.node = id;

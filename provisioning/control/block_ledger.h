@@ -36,7 +36,7 @@ class BlockLedger {
 
   // Requests; answered by saved(). LIMIT_EXCEEDED, OUT_OF_ORDER.
   Result<void> quarantine(RequestId request, const NodeId& id, const std::string& incarnation,
-                          const std::string& known_incarnation, MonoTime expires, MonoTime now);
+                          const std::string& known_incarnation, MonoTime expires);
   // False: there is no such block, nothing to wait for.
   Result<bool> recover(RequestId request, const NodeId& id, const std::string& incarnation,
                        MonoTime now);
@@ -80,7 +80,8 @@ class BlockLedger {
   };
   static void apply(BlockTable& table, const Operation& operation);
   Result<void> enqueue_request(Operation operation);
-  bool pending_put(const NodeId& id) const;
+  // The block of a node as it will be once all reports that wait are durable; null: none.
+  const Block* coming(const NodeId& id) const;
   void table_changed();
 
   BlockTable visible_;

@@ -14,8 +14,8 @@ void ProvisioningCore::Impl::on(const input::Quarantine& in) {
   settle({});
   const Member* member = topology_.members().find(in.node);
   const std::string known = member == nullptr ? "" : member->node->incarnation;
-  auto queued = ledger_.quarantine(in.request, in.node, in.incarnation, known,
-                                   now_ + policy_.block_lifetime, now_);
+  auto queued =
+      ledger_.quarantine(in.request, in.node, in.incarnation, known, now_ + policy_.block_lifetime);
   if (!queued) {
     reply(in.request, tl::unexpected<ProvisioningError>(std::move(queued.error())));
     return;
@@ -54,6 +54,7 @@ void ProvisioningCore::Impl::on(const input::BlocksSaved& in) {
       [this](const NodeId& id, const std::string& life) { return ledger_.blocks(id, life); },
       change);
   tell_change(change, failover_.active());
+  for (const NodeId& id : saved.touched) bind_block(id);
   for (BlockLedger::Answer& answer : saved.answers) {
     if (answer.error) {
       reply(answer.request, tl::unexpected<ProvisioningError>(std::move(*answer.error)));
@@ -92,6 +93,14 @@ void ProvisioningCore::Impl::note_lives(const TopologyChange& change) {
   for (const auto& changed : change.changed) {
     ledger_.seen(changed.after.id(), changed.after.node->incarnation);
   }
+}
+
+// A block without an incarnation whose node made one known while it was being written.
+void ProvisioningCore::Impl::bind_block(const NodeId& id) {
+  const auto block = ledger_.visible().find(id);
+  const Member* member = topology_.members().find(id);
+  if (block == ledger_.visible().end() || !block->second.incarnation.empty()) return;
+  if (member != nullptr) ledger_.seen(id, member->node->incarnation);
 }
 
 void ProvisioningCore::Impl::write_blocks() {

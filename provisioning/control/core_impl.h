@@ -75,6 +75,7 @@ class ProvisioningCore::Impl {
   void on(const input::BlocksSaved& in);
   void unblock_refreshed();
   void note_lives(const TopologyChange& change);
+  void bind_block(const NodeId& id);
   void write_blocks();
   bool is_member(const NodeId& id) const;
 
@@ -82,7 +83,7 @@ class ProvisioningCore::Impl {
   void settle(Causes causes);
   TopologyChange follow_active(const Causes& causes, bool role_changed);
   void release_held(const Causes& causes, TopologyChange& change);
-  bool second_provider_agrees(const NodeId& id, const LeaveGuard::Held& held) const;
+  std::vector<const ProviderRecord*> second_providers() const;
   bool confirmed_since(const NodeId& id, const LeaveGuard::Held& held) const;
   AvailabilityState availability_now() const;
   void run_streams();

@@ -1,5 +1,6 @@
 // Deciding, and telling in the order of SPEC 5: stream_terminated, pausing availability_changed,
 // provider_changed, delta, remote_topology, resuming availability_changed.
+#include <algorithm>
 #include <utility>
 
 #include "provisioning/control/core_impl.h"
@@ -84,49 +85,55 @@ bool ProvisioningCore::Impl::confirmed_since(const NodeId& id, const LeaveGuard:
   return fresh && (merging() ? merged_.members() : *record->view).find(id) == nullptr;
 }
 
-// Fresh, and not of an empty provider: that one would agree to anything. Merged, providers list
-// different nodes: that one lacks a node says nothing.
-bool ProvisioningCore::Impl::second_provider_agrees(const NodeId& id,
-                                                    const LeaveGuard::Held& held) const {
-  if (merging()) return false;
+// Who may agree to a removal that another provider's answer asked for: not an empty provider, that
+// one would agree to anything. Merged, providers list different nodes: that one lacks a node says
+// nothing.
+std::vector<const ProviderRecord*> ProvisioningCore::Impl::second_providers() const {
+  std::vector<const ProviderRecord*> out;
+  if (merging()) return out;
   for (const ProviderRecord& record : failover_.records()) {
-    const bool speaks = record.id() != held.provider && record.usable() && record.view &&
-                        !record.view->empty() &&
-                        record.health.phase() == ProviderHealth::Phase::Healthy &&
-                        record.health.confirmed_at() > held.since;
-    if (speaks && record.view->find(id) == nullptr) return true;
+    const bool speaks = record.usable() && record.view && !record.view->empty() &&
+                        record.health.phase() == ProviderHealth::Phase::Healthy;
+    if (speaks && guard_.holds_beside(record.id())) out.push_back(&record);
   }
-  return false;
+  return out;
 }
 
 void ProvisioningCore::Impl::release_held(const Causes& causes, TopologyChange& change) {
   const LeaveGuardPolicy& policy = policy_.leave_guard;
   const auto expiry = guard_.next_expiry(policy);
   const bool due = expiry && *expiry <= now_;
-  if (!due && !causes.answered && !causes.release_removals && policy.enabled) return;
-
-  const std::map<NodeId, LeaveGuard::Held> held = guard_.held();  // forget() changes the original
-  std::size_t released = 0;
-  std::size_t dropped = 0;
-  for (const auto& [id, why] : held) {
+  std::vector<const ProviderRecord*> seconds = second_providers();
+  if (!due && !causes.release_removals && policy.enabled) {
+    // Only who answered just now can have come to agree.
+    std::erase_if(seconds, [&](const ProviderRecord* s) { return causes.answered != s->id(); });
+    if (seconds.empty()) return;
+  }
+  std::vector<std::pair<NodeId, bool>> decided;  // released, or dropped
+  for (const auto& [id, why] : guard_.held()) {
     const bool over = !policy.enabled || why.since + policy.hold <= now_;
-    const bool release = causes.release_removals || second_provider_agrees(id, why) ||
-                         (over && confirmed_since(id, why));
-    if (!release && !over) continue;
+    const bool agreed = std::any_of(seconds.begin(), seconds.end(), [&](const ProviderRecord* s) {
+      return s->id() != why.provider && s->health.confirmed_at() > why.since &&
+             s->view->find(id) == nullptr;
+    });
+    const bool release = causes.release_removals || agreed || (over && confirmed_since(id, why));
+    if (release || over) decided.emplace_back(id, release);
+  }
+  if (decided.empty()) return;
+  std::size_t released = 0;
+  for (const auto& [id, release] : decided) {
     if (release) {
       topology_.remove(id, change);
       ++released;
     } else {
       topology_.forget_removal(id);
-      ++dropped;
     }
     guard_.forget(id);
   }
   change.sort();
-  if (released + dropped == 0) return;
   notice(effect::Notice::Level::Warning, "removals_decided", failover_.active_id(), std::nullopt,
-         std::to_string(released) + " held removals released, " + std::to_string(dropped) +
-             " dropped");
+         std::to_string(released) + " held removals released, " +
+             std::to_string(decided.size() - released) + " dropped");
 }
 
 ProvisioningCore::Impl::AvailabilityState ProvisioningCore::Impl::availability_now() const {

@@ -55,8 +55,7 @@ Result<void> LeaseBook::publish(std::uint64_t tick, const std::vector<Lease>& le
   if (!problems.empty()) {
     return fail(ErrorCode::InvalidConfig, "the leases were not published", std::move(problems));
   }
-  auto next = table_ ? std::make_shared<LeaseTable>(*table_) : std::make_shared<LeaseTable>();
-  for (const Lease& lease : leases) (*next)[lease.partition] = lease;
+  auto next = std::make_shared<const LeaseMap>((table_ ? *table_ : LeaseMap()).with(leases));
   if (next->size() > limits::kMaxLeases) {
     return fail(ErrorCode::LimitExceeded,
                 "leases of more than " + std::to_string(limits::kMaxLeases) + " partitions");

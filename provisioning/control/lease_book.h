@@ -19,11 +19,11 @@ class LeaseBook {
   Result<void> publish(std::uint64_t tick, const std::vector<Lease>& leases);
 
   std::uint64_t tick() const { return tick_; }
-  const std::shared_ptr<const LeaseTable>& table() const { return table_; }  // null: none yet
+  const std::shared_ptr<const LeaseMap>& table() const { return table_; }  // null: none yet
 
  private:
   std::uint64_t tick_ = 0;
-  std::shared_ptr<const LeaseTable> table_;
+  std::shared_ptr<const LeaseMap> table_;
 };
 
 }  // namespace rollcall

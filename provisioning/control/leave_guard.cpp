@@ -29,16 +29,25 @@ void LeaveGuard::removed(std::size_t count, MonoTime now) {
 }
 
 void LeaveGuard::hold(const NodeId& id, Held held) {
-  const MonoTime since = held.since;
-  if (held_.emplace(id, std::move(held)).second) ++by_since_[since];
+  const auto [it, added] = held_.emplace(id, std::move(held));
+  if (!added) return;
+  ++by_since_[it->second.since];
+  ++by_provider_[it->second.provider];
 }
 
 void LeaveGuard::forget(const NodeId& id) {
   const auto it = held_.find(id);
   if (it == held_.end()) return;
-  const auto count = by_since_.find(it->second.since);
-  if (--count->second == 0) by_since_.erase(count);
+  const auto since = by_since_.find(it->second.since);
+  if (--since->second == 0) by_since_.erase(since);
+  const auto provider = by_provider_.find(it->second.provider);
+  if (--provider->second == 0) by_provider_.erase(provider);
   held_.erase(it);
+}
+
+bool LeaveGuard::holds_beside(const ProviderId& provider) const {
+  const auto own = by_provider_.find(provider);
+  return held_.size() > (own == by_provider_.end() ? 0 : own->second);
 }
 
 std::optional<MonoTime> LeaveGuard::next_expiry(const LeaveGuardPolicy& policy) const {

@@ -41,6 +41,8 @@ class LeaveGuard {
   void forget(const NodeId& id);  // released, dropped, or back
   bool holds(const NodeId& id) const { return held_.contains(id); }
   const std::map<NodeId, Held>& held() const { return held_; }
+  // Whether any removal is held by the answer of somebody else.
+  bool holds_beside(const ProviderId& provider) const;
   // When the first of the held ones expires; none: nothing is held.
   std::optional<MonoTime> next_expiry(const LeaveGuardPolicy& policy) const;
 
@@ -52,7 +54,9 @@ class LeaveGuard {
   std::deque<Batch> window_;  // oldest first
   std::size_t in_window_ = 0;
   std::map<NodeId, Held> held_;
-  std::map<MonoTime, std::size_t> by_since_;  // how many of them: the first expiry without a scan
+  // How many of them: the first expiry, and whose they are, without a scan.
+  std::map<MonoTime, std::size_t> by_since_;
+  std::map<ProviderId, std::size_t> by_provider_;
 };
 
 }  // namespace rollcall

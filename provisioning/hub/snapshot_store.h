@@ -1,6 +1,7 @@
 // SnapshotStore: encoded snapshots, shared by everyone who needs one (SPEC 5).
 //
-// At most two versions are held. Readers hold a weak reference and start again with a newer version
+// At most two versions are held, and one more while somebody waits for placement to acknowledge it.
+// Readers hold a weak reference and start again with a newer version
 // when theirs is gone, so that one that stalls pins no more than the chunk it is writing. A version
 // is used as long as what follows it is in the newer half of the log: a thousand subscribers that
 // arrive together cost one encoding.
@@ -35,6 +36,10 @@ class SnapshotStore {
 
   // The newest version with min ≤ seq_no ≤ max; null if there is none.
   std::shared_ptr<const EncodedSnapshot> find(SeqNo min, SeqNo max) const;
+  // For who waits until placement has acknowledged a version of at least `min`: versions come and
+  // go faster than that may take, so all who wait keep the same one. A newer one takes its place
+  // once it is acknowledged (`floor`). Null: it is older than `min`, or there is none yet.
+  std::shared_ptr<const EncodedSnapshot> keep(SeqNo min, SeqNo floor);
   // Somebody waits for a version of at least `min`.
   void want(SeqNo min);
   bool wanted() const;
@@ -52,6 +57,7 @@ class SnapshotStore {
   const SnapshotEncoder& encoder_;
   mutable Mutex mutex_;  // guards the list, not the encoding
   std::vector<std::shared_ptr<const EncodedSnapshot>> versions_ ROLLCALL_GUARDED_BY(mutex_);
+  std::weak_ptr<const EncodedSnapshot> kept_ ROLLCALL_GUARDED_BY(mutex_);  // by who waits for it
   std::optional<SeqNo> wanted_ ROLLCALL_GUARDED_BY(mutex_);
   std::uint64_t encoded_ ROLLCALL_GUARDED_BY(mutex_) = 0;
 };

@@ -137,12 +137,18 @@ Subscription::Step Subscription::await_snapshot(Next& out, MonoTime now) {
 }
 
 Subscription::Step Subscription::await_placement(Next& out, MonoTime now) {
-  if (const auto floor = hub_.consumers_.placement_floor()) {
-    if (auto version = hub_.snapshots_.find(snapshot_min_, *floor); version != nullptr) {
+  const auto floor = hub_.consumers_.placement_floor();
+  if (floor) {
+    auto version = hub_.snapshots_.find(snapshot_min_, *floor);
+    if (version == nullptr && awaited_ != nullptr && awaited_->state->seq_no <= *floor) {
+      version = awaited_;
+    }
+    if (version != nullptr) {
       take(std::move(version));
       return Step::Again;
     }
   }
+  if (awaited_ == nullptr) awaited_ = hub_.snapshots_.keep(snapshot_min_, floor.value_or(SeqNo()));
   if (now >= deadline_) {
     return finish(out, ProvisioningError{ErrorCode::Timeout,
                                          "placement has not acknowledged " +

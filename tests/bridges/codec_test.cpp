@@ -262,12 +262,11 @@ TopologySnapshot snapshot_of(std::size_t members) {
 
 TEST(Codec, ASnapshotIsChunksOfAtMostOneMebibyteAndALastOne) {
   TopologySnapshot snapshot = snapshot_of(20'000);
-  auto leases = std::make_shared<LeaseTable>();
+  std::vector<Lease> leases;
   for (int i = 0; i < 3000; ++i) {
-    const std::string partition = "p" + std::to_string(i);
-    (*leases)[partition] = Lease{partition, NodeId("node-1"), 7, 0, std::string(900, 'm')};
+    leases.push_back({"p" + std::to_string(i), NodeId("node-1"), 7, 0, std::string(900, 'm')});
   }
-  snapshot.leases = leases;
+  snapshot.leases = std::make_shared<const LeaseMap>(LeaseMap().with(leases));
   const ProtoSnapshotEncoder encoder;
   auto chunks = encoder.encode_chunks(snapshot, limits::kMaxChunkBytes);
   ASSERT_GT(chunks.size(), 5u);

@@ -28,7 +28,8 @@ ClusterNode node(std::size_t n, std::size_t label_bytes = 0) {
 
 class Driven {
  public:
-  explicit Driven(std::size_t providers = 1) : core_(options()) {
+  explicit Driven(std::size_t providers = 1, const LeaveGuardPolicy& guard = {})
+      : core_(options(guard)) {
     input::Start start;
     for (std::size_t i = 0; i < providers; ++i) {
       ProviderSpec spec;
@@ -39,9 +40,10 @@ class Driven {
     }
     step(start);
   }
-  static CoreOptions options() {
+  static CoreOptions options(const LeaveGuardPolicy& guard = {}) {
     CoreOptions o;
     o.epoch = make_epoch(1, 5);
+    o.policy.leave_guard = guard;
     return o;
   }
   Effects step(const Input& input) {
@@ -110,6 +112,45 @@ TEST(CoreCost, AnAttestationAndATickCostNothingOfTheClustersSize) {
   driven.now += seconds(5);
   driven.step(input::Tick{});
   EXPECT_LT(allocated_bytes() - before, 16'384u);
+}
+
+TEST(CoreCost, AnAnswerCostsNothingOfTheRemovalsThatAreHeld) {
+  Driven driven(2, {true, 0.25, seconds(600)});
+  const MemberMap all = cluster(50'000);
+  driven.answer("p0", all);
+  driven.answer("p1", all);
+  MemberMap view = cluster(100);
+  driven.answer("p0", view);
+  ASSERT_EQ(driven.core().removals_held(), 49'900u);
+  driven.now += seconds(1);
+  view = view.with(make_member(node(60'000)));
+  const std::size_t before = allocated_bytes();
+  driven.answer("p0", view);
+  driven.answer("p1", all);
+  EXPECT_EQ(driven.core().removals_held(), 49'900u);
+  EXPECT_LT(allocated_bytes() - before, 16'384u);
+}
+
+TEST(CoreCost, R3_3_ATickOfOneLeaseCopiesOnlyThePageItIsIn) {
+  Driven driven;
+  driven.answer("p0", cluster(3));
+  input::PublishOwnership in;
+  in.epoch = Driven::options().epoch;
+  in.based_on = driven.core().snapshot().seq_no;
+  const auto publish = [&](std::size_t first, std::size_t count) {
+    ++in.tick;
+    in.leases.clear();
+    for (std::size_t i = first; i < first + count; ++i) {
+      in.leases.push_back({"partition-" + std::to_string(i), NodeId("a"), in.tick, 0, {}});
+    }
+    const std::size_t before = allocated_bytes();
+    driven.step(in);
+    return allocated_bytes() - before;
+  };
+  for (std::size_t i = 0; i < 60; ++i) publish(i * 1000, 1000);
+  ASSERT_EQ(driven.core().snapshot().leases->size(), 60'000u);
+  EXPECT_LT(publish(30'000, 1), 65'536u);
+  EXPECT_EQ(driven.core().snapshot().leases->find("partition-30000")->lease_id, in.tick);
 }
 
 TEST(CoreLimits, S5_AnEventAboveOneMebibyteIsAReset) {

@@ -175,6 +175,25 @@ TEST(Consumers, R3_1_AConsumerThatStartsAnewHasToAcknowledgeAgain) {
   EXPECT_EQ(once.consumer.snapshots(), 1u);
 }
 
+TEST(Consumers, R3_1_SnapshotsForOthersDoNotTakeAwayTheOneThatIsWaitedFor) {
+  TestHub hub;
+  hub.publish(5);
+  Stream p = placement(hub, "p", seq(5));
+  Stream once = snapshot_after_placement(hub, seconds(60));
+  for (int i = 0; i < 5; ++i) {  // each is encoded anew, and two versions are kept
+    hub.publish(1);
+    Stream other;
+    other.sub = *hub.hub.latest_snapshot(std::nullopt, other.waker, hub.now);
+    other.drain(hub);
+    ASSERT_EQ(other.consumer.snapshots(), 1u);
+    hub.hub.poll(hub.now);
+  }
+  ASSERT_TRUE(hub.hub.acknowledge("p", kEpoch, seq(6)));
+  hub.hub.poll(hub.now);
+  once.drain(hub);
+  EXPECT_EQ(once.consumer.snapshots(), 1u);
+}
+
 TEST(Consumers, WaitingCallsAreBounded) {
   HubOptions options;
   options.max_placement_waits = 2;

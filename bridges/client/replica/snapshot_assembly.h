@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@
 #include "rollcall/v1/events.pb.h"
 
 namespace rollcall::client {
+
+using LeaseTable = std::map<std::string, Lease>;  // by partition
 
 struct AssembledSnapshot {
   Position position;

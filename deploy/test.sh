@@ -40,7 +40,7 @@ if [ ${#left_out[@]} -gt 0 ]; then # said before the tests, so that their summar
     not_run "$backend" "$@"
   done
 fi
-timeout --kill-after=30 "$test_seconds" ctest --preset release -j 3 "${select[@]}" "$@" || failed=1
+timeout --kill-after=30 "$test_seconds" ctest --preset release -j 5 "${select[@]}" "$@" || failed=1
 
 if [ ${#missing[@]} -gt 0 ]; then
   {

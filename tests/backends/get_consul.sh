@@ -23,6 +23,24 @@ usable() { # usable BINARY: it runs, and is new enough
   [ -n "$version" ] && at_least "$version" "$oldest_usable"
 }
 
+# A module that requires Consul. What finds servers to join in a dozen clouds (retry_join with provider=…) is left out: its
+# libraries are a quarter of all that would be fetched and compiled, and no test asks a cloud. The rest is as published.
+write_module() { # write_module DIRECTORY
+  mkdir "$1"
+  cp -r "$(dirname "${BASH_SOURCE[0]}")/consul_without_clouds" "$1/without_clouds"
+  cat > "$1/go.mod" << MOD
+module rollcall.invalid/consul
+
+go $go_needed
+
+require github.com/hashicorp/consul v$consul_version
+
+replace github.com/hashicorp/go-discover => ./without_clouds
+MOD
+  # An import of one package is what lets -mod=mod settle the requirements of all.
+  printf 'package tools\n\nimport _ "github.com/hashicorp/consul/command"\n' > "$1/tools.go"
+}
+
 build() { # build TARGET
   local target=$1 work go
   work=$(mktemp -d "$cache/build.XXXXXX")
@@ -30,17 +48,8 @@ build() { # build TARGET
   trap "chmod -R u+w '$work' 2> /dev/null; rm -rf '$work'" EXIT
   go=$(find_go "$work") || return 1
   say "building Consul $consul_version with $("$go" version), at most $build_seconds s"
-  mkdir "$work/module"
-  cat > "$work/module/go.mod" << MOD
-module rollcall.invalid/consul
-
-go $go_needed
-
-require github.com/hashicorp/consul v$consul_version
-MOD
-  # An import of one package is what lets -mod=mod settle the requirements of all.
-  printf 'package tools\n\nimport _ "github.com/hashicorp/consul/command"\n' > "$work/module/tools.go"
-  go_build "$go" "$work" "$build_seconds" '-s -w' github.com/hashicorp/consul "$work/consul" || return 1
+  write_module "$work/module" || return 1
+  go_build "$go" "$work" "$build_seconds" '' '-s -w' github.com/hashicorp/consul "$work/consul" || return 1
   usable "$work/consul" || return 1
   mkdir -p "$(dirname "$target")"
   mv "$work/consul" "$target"

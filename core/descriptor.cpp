@@ -36,15 +36,6 @@ bool is_param_name(std::string_view name) {
   });
 }
 
-// "scheme://user:password@host": a descriptor is shown to everyone who may list providers.
-bool holds_credentials(std::string_view endpoint) {
-  const auto scheme = endpoint.find("://");
-  std::string_view authority =
-      scheme == std::string_view::npos ? endpoint : endpoint.substr(scheme + 3);
-  authority = authority.substr(0, authority.find_first_of("/?#"));
-  return authority.find('@') != std::string_view::npos;
-}
-
 class DescriptorChecker {
  public:
   DescriptorChecker(std::string_view prefix, std::vector<Problem>& out)
@@ -59,24 +50,29 @@ class DescriptorChecker {
   }
 
   bool plain_text(std::string_view name, std::string_view value, std::size_t max_bytes) {
-    if (value.size() > max_bytes) {
-      add(name, value, "at most " + std::to_string(max_bytes) + " bytes");
-    } else if (!is_valid_utf8(value)) {
-      add(name, value, "valid UTF-8");
-    } else if (has_control_characters(value)) {
-      add(name, value, "no control characters");
-    } else {
-      return true;
-    }
-    return false;
+    std::string expected = plain_text_expected(value, max_bytes);
+    const bool good = expected.empty();
+    if (!good) add(name, value, std::move(expected));
+    return good;
   }
 
-  void path(std::string_view name, std::string_view value) {
-    if (value.empty() || !plain_text(name, value, limits::kMaxPathBytes)) return;
-    if (value[0] != '/') add(name, value, "an absolute path");
+  // Of a file with a secret. What is no path may well be the secret itself, and is not shown.
+  void secret_path(std::string_view name, std::string_view value) {
+    if (value.empty()) return;
+    std::string expected = plain_text_expected(value, limits::kMaxPathBytes);
+    if (expected.empty() && value[0] != '/') expected = "an absolute path";
+    if (!expected.empty()) add(name, kHiddenValue, std::move(expected));
   }
 
  private:
+  // Empty: it is right.
+  static std::string plain_text_expected(std::string_view value, std::size_t max_bytes) {
+    if (value.size() > max_bytes) return "at most " + std::to_string(max_bytes) + " bytes";
+    if (!is_valid_utf8(value)) return "valid UTF-8";
+    if (has_control_characters(value)) return "no control characters";
+    return "";
+  }
+
   std::string_view prefix_;
   std::vector<Problem>& out_;
 };
@@ -93,7 +89,7 @@ void check_endpoints(const ProviderDescriptor& d, DescriptorChecker& check) {
     if (endpoint.empty()) {
       check.add(name, "", "an address");
     } else if (holds_credentials(endpoint)) {
-      check.add(name, "(hidden)", "an address without user and password: use auth.token_file");
+      check.add(name, kHiddenValue, "an address without user and password: use auth.token_file");
     } else if (check.plain_text(name, endpoint, limits::kMaxEndpointBytes) &&
                std::find(d.endpoints.begin(), d.endpoints.begin() + static_cast<long>(i),
                          endpoint) != d.endpoints.begin() + static_cast<long>(i)) {
@@ -103,10 +99,10 @@ void check_endpoints(const ProviderDescriptor& d, DescriptorChecker& check) {
 }
 
 void check_auth(const AuthRef& auth, DescriptorChecker& check) {
-  check.path("auth.token_file", auth.token_file);
-  check.path("auth.ca_file", auth.ca_file);
-  check.path("auth.cert_file", auth.cert_file);
-  check.path("auth.key_file", auth.key_file);
+  check.secret_path("auth.token_file", auth.token_file);
+  check.secret_path("auth.ca_file", auth.ca_file);
+  check.secret_path("auth.cert_file", auth.cert_file);
+  check.secret_path("auth.key_file", auth.key_file);
   if (auth.cert_file.empty() != auth.key_file.empty()) {
     check.add(auth.cert_file.empty() ? "auth.cert_file" : "auth.key_file", "",
               "a path: cert_file and key_file belong together");

@@ -61,6 +61,14 @@ bool has_control_characters(std::string_view text) {
   return false;
 }
 
+bool holds_credentials(std::string_view endpoint) {
+  const auto scheme = endpoint.find("://");
+  std::string_view authority =
+      scheme == std::string_view::npos ? endpoint : endpoint.substr(scheme + 3);
+  authority = authority.substr(0, authority.find_first_of("/?#"));
+  return authority.find('@') != std::string_view::npos;
+}
+
 std::string_view utf8_prefix(std::string_view text, std::size_t max_bytes) {
   if (text.size() <= max_bytes) return text;
   std::size_t end = max_bytes;

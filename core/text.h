@@ -17,6 +17,13 @@ std::size_t first_invalid_utf8(std::string_view text);
 // Whether a byte below 0x20, or 0x7f, is in it.
 bool has_control_characters(std::string_view text);
 
+// Stands in a message for a value that may be a secret in the wrong place.
+inline constexpr std::string_view kHiddenValue = "(hidden)";
+
+// "scheme://user:password@host", or the same without a scheme: no place for a secret, because it is
+// shown to everyone.
+bool holds_credentials(std::string_view endpoint);
+
 // The longest prefix of at most `max_bytes` that does not cut a character in two.
 std::string_view utf8_prefix(std::string_view text, std::size_t max_bytes);
 

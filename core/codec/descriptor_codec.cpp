@@ -78,7 +78,7 @@ ProviderDescriptor read_descriptor(const JsonValue& value, const std::string& pa
       .required("kind", d.kind)
       .optional("priority", d.priority)
       .optional("endpoints", d.endpoints)
-      .child("auth", [&](ObjectReader& auth) { read_auth(auth, d.auth); });
+      .secrets_child("auth", [&](ObjectReader& auth) { read_auth(auth, d.auth); });
   read_watch_params(reader, d);
   reader.optional_enum("standby", d.standby, standby_from_string, "hot or cold")
       .optional("enabled", d.enabled)
@@ -99,8 +99,8 @@ ProviderDescriptor read_descriptor(const JsonValue& value, const std::string& pa
 }
 
 std::vector<ProviderDescriptor> read_descriptor_list(const JsonValue& value,
-                                                     const std::string& path,
-                                                     ProblemList& problems, DescriptorForm form) {
+                                                     const std::string& path, ProblemList& problems,
+                                                     DescriptorForm form) {
   std::vector<ProviderDescriptor> out;
   const JsonValue::Array* list = value.as_array();
   if (list == nullptr) {
@@ -114,8 +114,8 @@ std::vector<ProviderDescriptor> read_descriptor_list(const JsonValue& value,
     return out;
   }
   for (std::size_t i = 0; i < list->size(); ++i) {
-    out.push_back(read_descriptor((*list)[i], path + "[" + std::to_string(i) + "]", form,
-                                  problems));
+    out.push_back(
+        read_descriptor((*list)[i], path + "[" + std::to_string(i) + "]", form, problems));
   }
   return out;
 }

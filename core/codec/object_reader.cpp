@@ -18,6 +18,8 @@ void ProblemList::add(std::string field, std::string_view value, std::string exp
                       SourcePosition position) {
   ++total_;
   if (kept_.size() >= limits::kMaxProblems) return;
+  // Wherever it was found: in a field of the wrong type, too.
+  if (value.find("://") != std::string_view::npos && holds_credentials(value)) value = kHiddenValue;
   if (position.line != 0) expected += " (line " + std::to_string(position.line) + ")";
   kept_.push_back(
       {std::move(field), printable(value, limits::kMaxProblemValueBytes), std::move(expected)});
@@ -40,14 +42,20 @@ tl::unexpected<ProvisioningError> ProblemList::fail(ErrorCode code, std::string 
   return error;
 }
 
-ObjectReader::ObjectReader(const JsonValue& value, std::string path, ProblemList& problems)
+ObjectReader::ObjectReader(const JsonValue& value, std::string path, ProblemList& problems,
+                           bool hidden)
     : object_(value.as_object()),
       position_(value.position()),
       path_(std::move(path)),
-      problems_(problems) {
+      problems_(problems),
+      hidden_(hidden) {
   if (object_ == nullptr) {
-    problems_.add(path_, value.describe(), "an object", value.position());
+    problems_.add(path_, shown(value), "an object", value.position());
   }
+}
+
+std::string ObjectReader::shown(const JsonValue& value) const {
+  return hidden_ ? std::string(kHiddenValue) : value.describe();
 }
 
 std::string ObjectReader::path_of(std::string_view key) const {
@@ -79,7 +87,7 @@ const JsonValue* ObjectReader::take_required(std::string_view key) {
 
 void ObjectReader::add_problem(std::string_view key, const JsonValue& value,
                                std::string_view expected) {
-  problems_.add(path_of(key), value.describe(), std::string(expected), value.position());
+  problems_.add(path_of(key), shown(value), std::string(expected), value.position());
 }
 
 ObjectReader& ObjectReader::required(std::string_view key, std::string& out) {
@@ -145,7 +153,7 @@ ObjectReader& ObjectReader::optional(std::string_view key, std::vector<std::stri
     if (const std::string* text = (*list)[i].as_string()) {
       texts.push_back(*text);
     } else {
-      problems_.add(path_of(key) + "[" + std::to_string(i) + "]", (*list)[i].describe(), "a string",
+      problems_.add(path_of(key) + "[" + std::to_string(i) + "]", shown((*list)[i]), "a string",
                     (*list)[i].position());
     }
   }
@@ -169,9 +177,8 @@ ObjectReader& ObjectReader::text_map(std::string_view key, std::map<std::string,
     if (text) {
       texts.emplace(member.key, std::move(*text));
     } else {
-      problems_.add(path_of(key) + "." + printable(member.key, kMaxKeyShown),
-                    member.value.describe(), strings_only ? "a string" : kWantsText,
-                    member.value.position());
+      problems_.add(path_of(key) + "." + printable(member.key, kMaxKeyShown), shown(member.value),
+                    strings_only ? "a string" : kWantsText, member.value.position());
     }
   }
   if (texts.size() == object->size()) out = std::move(texts);
@@ -233,9 +240,19 @@ ObjectReader& ObjectReader::optional_u64_text(std::string_view key, std::uint64_
 
 ObjectReader& ObjectReader::child(std::string_view key,
                                   const std::function<void(ObjectReader&)>& fn) {
+  return child(key, hidden_, fn);
+}
+
+ObjectReader& ObjectReader::secrets_child(std::string_view key,
+                                          const std::function<void(ObjectReader&)>& fn) {
+  return child(key, true, fn);
+}
+
+ObjectReader& ObjectReader::child(std::string_view key, bool hidden,
+                                  const std::function<void(ObjectReader&)>& fn) {
   const JsonValue* value = take(key);
   if (value == nullptr) return *this;
-  ObjectReader reader(*value, path_of(key), problems_);
+  ObjectReader reader(*value, path_of(key), problems_, hidden);
   if (reader.is_object()) {
     fn(reader);
     reader.finish();
@@ -259,7 +276,8 @@ ObjectReader& ObjectReader::children(std::string_view key,
     return *this;
   }
   for (std::size_t i = 0; i < list->size(); ++i) {
-    ObjectReader reader((*list)[i], path_of(key) + "[" + std::to_string(i) + "]", problems_);
+    ObjectReader reader((*list)[i], path_of(key) + "[" + std::to_string(i) + "]", problems_,
+                        hidden_);
     if (!reader.is_object()) continue;
     fn(reader, i);
     reader.finish();

@@ -55,8 +55,9 @@ struct IntegerRange {
 
 class ObjectReader {
  public:
-  // `path` is the value's own: "" at the top, "providers[2]".
-  ObjectReader(const JsonValue& value, std::string path, ProblemList& problems);
+  // `path` is the value's own: "" at the top, "providers[2]". `hidden`: no value in it is shown.
+  ObjectReader(const JsonValue& value, std::string path, ProblemList& problems,
+               bool hidden = false);
   ObjectReader(const ObjectReader&) = delete;
   ObjectReader& operator=(const ObjectReader&) = delete;
 
@@ -118,6 +119,8 @@ class ObjectReader {
 
   // Calls `fn` with a reader of the object there, and finishes it (its unknown keys are problems).
   ObjectReader& child(std::string_view key, const std::function<void(ObjectReader&)>& fn);
+  // The same of an object that refers to secrets: one may stand where its reference belongs.
+  ObjectReader& secrets_child(std::string_view key, const std::function<void(ObjectReader&)>& fn);
   ObjectReader& required_child(std::string_view key, const std::function<void(ObjectReader&)>& fn);
   // For each object of the list there: `fn(reader, index)`.
   ObjectReader& children(std::string_view key,
@@ -155,11 +158,15 @@ class ObjectReader {
                          bool strings_only);
   void assign_u64_text(const JsonValue* value, std::string_view key, std::uint64_t& out);
   void mark_known(std::string_view key);
+  ObjectReader& child(std::string_view key, bool hidden,
+                      const std::function<void(ObjectReader&)>& fn);
+  std::string shown(const JsonValue& value) const;
 
   const JsonValue::Object* object_ = nullptr;
   SourcePosition position_;  // of the object: where a field that is missing is missing
   std::string path_;
   ProblemList& problems_;
+  const bool hidden_;
   std::vector<std::string_view> known_;      // in the order they were asked for
   std::vector<std::string_view> forbidden_;  // reported by forbid(), not once more by finish()
 };

@@ -150,11 +150,13 @@ StoreStatus ControlPlane::store_status() const {
   return status;
 }
 
-// A file without `providers:` takes back what an earlier one brought, because nobody else may.
+// A file without `providers:` takes back what an earlier one brought, because nobody else may. No
+// file at all says nothing about them, at the start as at a reload.
 Result<RegistryChange> ControlPlane::apply_providers(const Config& wanted,
                                                      ProviderRegistry::When when) {
   if (fleet_ != nullptr) return RegistryChange{registry_->view()->revision, {}, std::nullopt};
-  if (!wanted.has_providers && !any_from_config(*registry_->view()))
+  const bool takes_back = wanted.from_file && any_from_config(*registry_->view());
+  if (!wanted.has_providers && !takes_back)
     return RegistryChange{registry_->view()->revision, {}, std::nullopt};
   return registry_->apply_config(wanted.providers, when, wanted.admission.allow_unreachable);
 }

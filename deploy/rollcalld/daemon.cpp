@@ -3,10 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstdio>
-#include <cstdlib>
-#include <mutex>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "core/limits.h"
@@ -32,32 +31,13 @@ UnixListener::Options unix_options(const ListenAddress& address, const Config& c
   return options;
 }
 
-// Ends the process if draining takes longer than it may: everything acknowledged is on the disk,
-// and consumers resume elsewhere by epoch and seq_no.
-class DrainWatchdog {
- public:
-  DrainWatchdog(Duration at_most, Logger& logger)
-      : thread_([this, at_most, &logger] {
-          std::unique_lock lock(mutex_);
-          if (ended_.wait_for(lock, at_most, [this] { return done_; })) return;
-          logger.error("drain_deadline", {{"message", "draining took too long; ending now"}});
-          std::_Exit(0);
-        }) {}
-  ~DrainWatchdog() {
-    {
-      std::lock_guard lock(mutex_);
-      done_ = true;
-    }
-    ended_.notify_all();
-    thread_.join();
-  }
-
- private:
-  std::mutex mutex_;  // guards done_
-  std::condition_variable ended_;
-  bool done_ = false;
-  std::thread thread_;
-};
+// Of a failure to listen. An address that is taken may be free at the next try; what the
+// configuration or the disk is to blame for stays as it is.
+ExitCode exit_of_listening(const ProvisioningError& error) {
+  const auto of_tls = [](const Problem& p) { return p.field.starts_with("grpc.tls."); };
+  if (std::any_of(error.problems.begin(), error.problems.end(), of_tls)) return ExitCode::Config;
+  return error.code == ErrorCode::StoreIo ? ExitCode::StateUnusable : ExitCode::CannotListen;
+}
 
 }  // namespace
 
@@ -82,8 +62,10 @@ tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::start(const CommandL
   }
   daemon->plane_ = std::move(*plane);
   daemon->drain_deadline_ = daemon->plane_->config().lifecycle.drain_deadline;
-  if (auto ok = daemon->listen(version); !ok)
-    return tl::unexpected(StartFailure{std::move(ok.error()), ExitCode::CannotListen});
+  if (auto ok = daemon->listen(version); !ok) {
+    const ExitCode exit = exit_of_listening(ok.error());
+    return tl::unexpected(StartFailure{std::move(ok.error()), exit});
+  }
   daemon->announce();
   if (Announcing* announcing = daemon->plane_->announcing()) announcing->start();
   return daemon;
@@ -217,17 +199,26 @@ void Daemon::begin_reload() {
   }
   if (reloader_.joinable()) reloader_.join();
   reloading_ = true;
-  reloader_ = std::thread([this] {
-    reload();
+  try {
+    reloader_ = std::thread([this] {
+      tell_reload(reload());
+      reloading_ = false;
+      signals_.wake();
+    });
+  } catch (const std::system_error& e) {
     reloading_ = false;
-    signals_.wake();
-  });
+    tell_reload(fail(ErrorCode::LimitExceeded,
+                     std::string("no thread for it (send SIGHUP again): ") + e.what()));
+  }
 }
 
-void Daemon::reload() {
+Result<void> Daemon::reload() {
   auto wanted = load_from(line_, plane_->files(), &plane_->validator());
-  Result<void> done =
-      wanted ? plane_->reload(std::move(*wanted)) : tl::unexpected(std::move(wanted.error()));
+  if (!wanted) return tl::unexpected(std::move(wanted.error()));
+  return plane_->reload(std::move(*wanted));
+}
+
+void Daemon::tell_reload(const Result<void>& done) {
   plane_->metrics().reloaded(done.has_value());
   if (done) {
     plane_->telemetry().tell(OperatorNotice::Level::Info, "reloaded", {}, std::nullopt,
@@ -247,8 +238,8 @@ void Daemon::reload() {
 void Daemon::drain(bool linger) {
   const Duration whole = drain_deadline_;
   const MonoTime began = plane_->clock().now();
-  // A tenth of the time is kept for the process's own end.
-  DrainWatchdog watchdog(whole * 9 / 10, logger_);
+  // A tenth of the time is kept for the kernel's part of the end.
+  watchdog_.arm(whole * 9 / 10);
   notify_service_manager("STOPPING=1");
   logger_.info("draining", {{"by", linger ? "operator" : "signal"}});
   grpc_->set_serving(false);
@@ -259,13 +250,24 @@ void Daemon::drain(bool linger) {
   (void)plane_->service().ask(input::Drain{}, kAnswer);
   wait_for_consumers(linger, began + whole * kConsumersShare / 100);
   if (Announcing* announcing = plane_->announcing()) announcing->stop();
-  plane_->service().flush_state(kAnswer);
+  if (!plane_->service().flush_state(kAnswer)) {
+    plane_->telemetry().tell(OperatorNotice::Level::Error, "state_not_written", {},
+                             ErrorCode::StoreIo, "the disk does not answer: ending without it");
+  }
   plane_->hub().close();
   admin_->close();
   grpc_->stop(kAnswer);
   if (http_) http_->stop();
   plane_->service().stop();
+  (void)plane_->service().streams_ended(limits::kStreamStopDeadline);
   logger_.info("drained", {{"took_ms", to_ms(plane_->clock().now() - began)}});
+}
+
+bool Daemon::left_threads_behind() const {
+  ProvisioningService& service = plane_->service();
+  // In this order: once all streams have ended, those that were abandoned are counted.
+  return !service.streams_ended(Duration::zero()) || service.abandoned_streams() > 0 ||
+         !service.state_written() || reloading_ || plane_->validator().checks_under_way() > 0;
 }
 
 // An operator's Drain lingers, so that new subscribers too find the last topology; a signal waits

@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "deploy/rollcalld/command_line.h"
 #include "deploy/rollcalld/control_plane.h"
+#include "deploy/rollcalld/drain_watchdog.h"
 #include "deploy/rollcalld/exit_code.h"
 #include "deploy/rollcalld/signals.h"
 
@@ -40,12 +41,11 @@ class Daemon {
 
   // Until SIGTERM or an operator's Drain; returns when all streams have ended in order.
   void run();
-  // Whether a thread may still use what would be destroyed now: a provider's that never came back,
-  // the reload's that asks backends, or a connectivity check's that ignores its deadline.
-  bool left_threads_behind() const {
-    return reloading_ || plane_->service().abandoned_streams() > 0 ||
-           plane_->validator().checks_under_way() > 0;
-  }
+  // After run(): whether a thread may still use what would be destroyed now, or would be waited for
+  // as long as it likes: a provider's that does not come back, the state writer's on a disk that
+  // does not answer, the reload's that asks backends, a connectivity check's that ignores its
+  // deadline.
+  bool left_threads_behind() const;
 
  private:
   Daemon(const CommandLine& line, LineLogger& logger);
@@ -55,11 +55,13 @@ class Daemon {
   void announce();
 
   void begin_reload();
-  void reload();
+  Result<void> reload();
+  void tell_reload(const Result<void>& done);
   void drain(bool linger);
   void wait_for_consumers(bool linger, MonoTime deadline);
   bool consumers_have_everything() const;
 
+  DrainWatchdog watchdog_;  // the first: it must see the end of all that follows
   const CommandLine line_;
   LineLogger& logger_;
   Duration drain_deadline_{};

@@ -28,9 +28,10 @@ Result<std::shared_ptr<MemberState>> MemberState::open(FileSystem& files, std::s
   if (auto made = files.make_directory(state->directory_); !made) {
     return tl::unexpected(std::move(made.error()));
   }
-  // An earlier life may have ended between making the directories and syncing what holds them.
+  // An earlier life may have ended between making the directories, or renaming a file in them, and
+  // syncing what holds them.
   const std::string all = parent_of(state->directory_);
-  for (const std::string& holder : {all, parent_of(all)}) {
+  for (const std::string& holder : {state->directory_, all, parent_of(all)}) {
     if (auto synced = files.sync_directory(holder); !synced) {
       return tl::unexpected(std::move(synced.error()));
     }
@@ -52,6 +53,7 @@ Result<void> MemberState::load() {
     auto bucket = decode_bucket(*text, path, number);
     if (!bucket) return tl::unexpected(std::move(bucket.error()));
     size_ += bucket->members.size();
+    only_read_[number] = true;
     buckets_[number] = std::make_shared<const Bucket>(std::move(*bucket));
   }
   if (size_ > limits::kMaxMembers) {
@@ -73,6 +75,7 @@ Result<void> MemberState::store(std::size_t number, const Bucket& bucket) {
   auto written = write_atomically(files_, directory_, bucket_file_name(number), *text);
   uncertain_[number] = !written && written.error().unknown;
   if (!written) return tl::unexpected(std::move(written.error().error));
+  only_read_[number] = false;
   return {};
 }
 
@@ -95,7 +98,7 @@ Result<void> MemberState::rewrite_uncertain() {
   return {};
 }
 
-// `change(bucket)` alters a copy: an error refuses, false means that there is nothing to write.
+// `change(bucket)` alters a copy: an error refuses, false means that it changed nothing.
 template <class Change>
 Result<void> MemberState::write(const NodeId& id, Change change) {
   const std::size_t number = bucket_of(id);
@@ -113,12 +116,14 @@ Result<void> MemberState::write(const NodeId& id, Change change) {
   lock.unlock();
 
   Result<bool> changes = change(*bucket, others);
+  // "There already" and "not there" promise something about the disk as well.
+  const bool promises = changes || changes.error().code == ErrorCode::NotFound;
   Result<void> result;
-  if (!changes) {
-    result = tl::unexpected(std::move(changes.error()));
-  } else if (result = rewrite_uncertain(); result && *changes) {
+  if (promises) result = rewrite_uncertain();
+  if (promises && result && (changes.value_or(false) || only_read_[number])) {
     result = store(number, *bucket);
   }
+  if (result && !changes) result = tl::unexpected(std::move(changes.error()));
 
   lock.lock();
   writing_ = false;

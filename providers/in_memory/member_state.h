@@ -4,7 +4,8 @@
 // the id, so that a join rewrites 1/256 of the members and not all of them. A change is durable
 // before it is visible, and visible before the call answers. When the outcome of a write is unknown
 // (the directory could not be synced, SPEC 7), nothing more is written until that file was
-// rewritten from memory.
+// rewritten from memory. An earlier life may have died right after such a write: a file that was
+// only read is written once more before a call is told that nothing needs to change in it.
 //
 // Threads: any. One write at a time; readers and streams never wait for the disk.
 #pragma once
@@ -65,8 +66,9 @@ class MemberState : public MemberRegistrar {
   FileSystem& files_;
   const std::string directory_;
 
-  // Only whoever has the turn (writing_) changes these, and reads uncertain_.
-  std::bitset<kBuckets> uncertain_;
+  // Only whoever has the turn (writing_) changes and reads these; load() comes before all turns.
+  std::bitset<kBuckets> uncertain_;  // the last write of it had an unknown outcome
+  std::bitset<kBuckets> only_read_;  // read from the disk, and not written in this life
 
   mutable std::mutex mutex_;                 // guards all below; never held during I/O
   mutable std::condition_variable changed_;  // a new version, or a stream was cancelled

@@ -183,6 +183,8 @@ AnnounceCall AnnounceMachine::step(AnnounceInput input, MonoTime now, Duration t
   }
   const AnnounceCell cell = announce_cell(state_, input);
   if (cell.next != state_) {
+    // What failed so far must not make the retries of a withdrawal rare: there are two seconds.
+    if (cell.next == S::Withdrawing) failures_ = again_ = 0;
     state_ = cell.next;
     since_ = now;
   }

@@ -92,6 +92,16 @@ Setting providers() {
       });
 }
 
+// Two sets of labels must not look alike (a="1,b=2"; a="1" and b="2").
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == ',' || c == '=' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 // An object of texts; of a flag or the environment: key=value, separated by commas.
 std::optional<std::map<std::string, std::string>> input_labels(const SettingInput& input) {
   std::map<std::string, std::string> labels;
@@ -129,7 +139,7 @@ Setting labels() {
       [](const Announce& announce) {
         std::string out;
         for (const auto& [key, value] : announce.node.labels) {
-          out.append(out.empty() ? "" : ",").append(key).append("=").append(value);
+          out += (out.empty() ? "" : ",") + escaped(key) + "=" + escaped(value);
         }
         return out;
       });

@@ -9,6 +9,7 @@
 #include "core/codec/object_reader.h"
 #include "core/codec/yaml_reader.h"
 #include "core/limits.h"
+#include "core/text.h"
 #include "provisioning/config/settings.h"
 
 namespace rollcall {
@@ -73,8 +74,14 @@ class Loader {
           apply(setting, {*value, false}, value->position(), "");
         }
       } else if (sections.insert(key).second) {
-        reader.child(
-            key, [&](ObjectReader& inner) { read_level(inner, prefix + std::string(key) + "."); });
+        const auto read = [&](ObjectReader& inner) {
+          read_level(inner, prefix + std::string(key) + ".");
+        };
+        if (setting.of_secrets) {
+          reader.secrets_child(key, read);
+        } else {
+          reader.child(key, read);
+        }
       }
     }
   }
@@ -87,7 +94,9 @@ class Loader {
     }
     unreadable_.insert(setting.path);
     const std::string from = source.empty() ? "" : " (from " + source + ")";
-    problems_.add(std::string(setting.path), input.value.describe(), setting.type + from, position);
+    problems_.add(std::string(setting.path),
+                  setting.of_secrets ? std::string(kHiddenValue) : input.value.describe(),
+                  setting.type + from, position);
   }
 
   void read_environment() {
@@ -267,6 +276,15 @@ class Loader {
     }
   }
 
+  // Whether listening on `a` takes `b`, an address of loopback, away.
+  static bool collide(const ListenAddress& a, const ListenAddress& b) {
+    if (a.is_unix || a.port == 0 || a.port != b.port) return false;
+    const bool v6 = b.host.find(':') != std::string::npos;
+    const bool everywhere = a.host == "::" || (a.host == "0.0.0.0" && !v6);
+    const bool by_name = a.is_loopback() && (a.host == "localhost" || b.host == "localhost");
+    return a.host == b.host || everywhere || by_name;
+  }
+
   void check_listeners() {
     Config::Grpc& grpc = config_.grpc;
     if (grpc.listen.empty()) {
@@ -278,11 +296,15 @@ class Loader {
       }
       grpc.listen.push_back(std::move(*socket));
     }
+    const ListenAddress http{false, "", config_.http.host, config_.http.port};
     std::set<std::string> seen;
     for (const ListenAddress& address : grpc.listen) {
       const bool any_port = !address.is_unix && address.port == 0;
       if (!any_port && !seen.insert(address.text()).second) {
         complain("grpc.listen", "each address once (" + address.text() + ")");
+      }
+      if (config_.http.enabled && collide(address, http)) {
+        complain("grpc.listen", "another port than that of http.listen (" + http.text() + ")");
       }
       if (!address.is_unix && !address.is_loopback() && !grpc.tls.enabled()) {
         complain("grpc.listen",

@@ -140,6 +140,12 @@ Setting path(const Row& row, Place<std::string> place) {
       [=](const Config& config) { return read(place, config); });
 }
 
+Setting secret_path(const Row& row, Place<std::string> place) {
+  Setting setting = path(row, place);
+  setting.of_secrets = true;
+  return setting;
+}
+
 template <class T>
 Setting choice(const Row& row, Place<T> place, std::string type,
                std::optional<T> (*parse)(std::string_view)) {
@@ -264,13 +270,15 @@ void add_process(std::vector<Setting>& all) {
 
 void add_servers(std::vector<Setting>& all) {
   all.push_back(grpc_listen());
-  all.push_back(path({"grpc.tls.cert_file", Reload::No, "The server's certificate chain, PEM."},
-                     ROLLCALL_AT(std::string, grpc.tls.cert_file)));
-  all.push_back(path({"grpc.tls.key_file", Reload::No, "Its private key, PEM."},
-                     ROLLCALL_AT(std::string, grpc.tls.key_file)));
-  all.push_back(path({"grpc.tls.client_ca_file", Reload::No,
-                      "If set, clients must present a certificate that one of these signed."},
-                     ROLLCALL_AT(std::string, grpc.tls.client_ca_file)));
+  all.push_back(
+      secret_path({"grpc.tls.cert_file", Reload::No, "The server's certificate chain, PEM."},
+                  ROLLCALL_AT(std::string, grpc.tls.cert_file)));
+  all.push_back(secret_path({"grpc.tls.key_file", Reload::No, "Its private key, PEM."},
+                            ROLLCALL_AT(std::string, grpc.tls.key_file)));
+  all.push_back(
+      secret_path({"grpc.tls.client_ca_file", Reload::No,
+                   "If set, clients must present a certificate that one of these signed."},
+                  ROLLCALL_AT(std::string, grpc.tls.client_ca_file)));
   all.push_back(unix_mode());
   all.push_back(integer<std::size_t>(
       {"grpc.max_subscribers", Reload::No, "Open subscriptions at once; more are refused."},
@@ -311,16 +319,17 @@ void add_store(std::vector<Setting>& all) {
             "/rollcall/CLUSTER/providers"},
            ROLLCALL_AT(std::string, store.key), kMaxKeyBytes);
   all.push_back(std::move(key));
-  all.push_back(path({"store.auth.token_file", Reload::No, "One line user:password."},
-                     ROLLCALL_AT(std::string, store.auth.token_file)));
-  all.push_back(path({"store.auth.ca_file", Reload::No,
-                      "Who signs the servers' certificates, PEM; by default the system's bundle."},
-                     ROLLCALL_AT(std::string, store.auth.ca_file)));
+  all.push_back(secret_path({"store.auth.token_file", Reload::No, "One line user:password."},
+                            ROLLCALL_AT(std::string, store.auth.token_file)));
   all.push_back(
-      path({"store.auth.cert_file", Reload::No, "Our certificate, PEM, where etcd asks for one."},
-           ROLLCALL_AT(std::string, store.auth.cert_file)));
-  all.push_back(path({"store.auth.key_file", Reload::No, "Its private key, PEM."},
-                     ROLLCALL_AT(std::string, store.auth.key_file)));
+      secret_path({"store.auth.ca_file", Reload::No,
+                   "Who signs the servers' certificates, PEM; by default the system's bundle."},
+                  ROLLCALL_AT(std::string, store.auth.ca_file)));
+  all.push_back(secret_path(
+      {"store.auth.cert_file", Reload::No, "Our certificate, PEM, where etcd asks for one."},
+      ROLLCALL_AT(std::string, store.auth.cert_file)));
+  all.push_back(secret_path({"store.auth.key_file", Reload::No, "Its private key, PEM."},
+                            ROLLCALL_AT(std::string, store.auth.key_file)));
   all.push_back(name({"store.tls_server_name", Reload::No,
                       "The name in the servers' certificates; by default the endpoint's host."},
                      ROLLCALL_AT(std::string, store.tls_server_name), limits::kMaxHostBytes));

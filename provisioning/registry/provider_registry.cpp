@@ -71,7 +71,13 @@ Result<std::unique_ptr<ProviderRegistry>> ProviderRegistry::open(
   if (state != nullptr) {
     auto observed = state->load_observed();
     if (!observed) return tl::unexpected(std::move(observed.error()));
-    registry->observed_on_disk_ = std::move(*observed);
+    // It counts only once it is certainly on the disk, as what the store has read.
+    if (*observed) {
+      if (auto settled = state->save_observed(**observed); !settled) {
+        return tl::unexpected<ProvisioningError>(std::move(settled.error()));
+      }
+    }
+    registry->observed_on_disk_ = std::move(*observed).value_or(ObservedProviders());
   }
   auto view = std::make_shared<View>();
   view->revision = stored->revision;

@@ -151,8 +151,10 @@ class ProviderRegistry {
   const ProviderValidator& validator_;
   const Clock* clock_ = nullptr;  // with on_stored_
   OnStored on_stored_;
-  ObservedProviders observed_on_disk_;  // the writer's
-  bool store_unsure_ = false;           // the writer's: an outcome is unknown (SPEC 7)
+  // The writer's, as are the outcomes that are unknown (SPEC 7).
+  ObservedProviders observed_on_disk_;
+  bool store_unsure_ = false;
+  bool observed_unsure_ = false;
 
   mutable std::mutex mutex_;  // guards what follows; held for a few instructions only
   std::condition_variable write_ended_;

@@ -135,10 +135,12 @@ Result<Revision> ProviderRegistry::commit(const View& base, const Proposal& prop
   const auto after = descriptors_of(proposal.next);
   const bool same = proposal.next == base.providers && proposal.release_holds.empty();
   // A shared store is asked even then: it may not have the set that runs here.
-  if (same && !store_unsure_ && shared_ == nullptr) return base.revision;
+  const bool stored = same && !store_unsure_ && shared_ == nullptr;
+  if (stored && !observed_unsure_) return base.revision;
   if (auto saved = save_observed(base, proposal); !saved) {
     return tl::unexpected(std::move(saved.error()));
   }
+  if (stored) return base.revision;
   auto next = std::make_shared<View>();
   next->revision = base.revision;
   next->providers = proposal.next;
@@ -147,18 +149,18 @@ Result<Revision> ProviderRegistry::commit(const View& base, const Proposal& prop
   const bool ends_hold = before == after && !proposal.release_holds.empty();
   if (before != after || store_unsure_ || (shared_ != nullptr && !ends_hold)) {
     const MonoTime began = clock_ != nullptr ? clock_->now() : MonoTime{};
-    auto stored = store(after, base.revision, options);
-    if (!stored || *stored != base.revision || shared_ == nullptr) {
-      tell_stored(kProvidersFile, began, stored ? nullptr : &stored.error());
+    auto saved = store(after, base.revision, options);
+    if (!saved || *saved != base.revision || shared_ == nullptr) {
+      tell_stored(kProvidersFile, began, saved ? nullptr : &saved.error());
     }
-    if (!stored) {
+    if (!saved) {
       // A shared store looks by itself what became of it.
-      store_unsure_ = store_unsure_ || (stored.error().unknown && shared_ == nullptr);
-      return tl::unexpected(std::move(stored.error().error));
+      store_unsure_ = store_unsure_ || (saved.error().unknown && shared_ == nullptr);
+      return tl::unexpected(std::move(saved.error().error));
     }
     store_unsure_ = false;
-    next->revision = *stored;
-    if (same && *stored == base.revision) return base.revision;
+    next->revision = *saved;
+    if (same && *saved == base.revision) return base.revision;
   }
   const Revision revision = next->revision;
   show(std::move(next), proposal.release_holds);
@@ -199,14 +201,16 @@ Result<void> ProviderRegistry::save_observed(const View& base, const Proposal& p
     if (p.accepted_unreachable || p.missing_capability) continue;
     observed.erase({p.descriptor.id, backend_digest(p.descriptor)});
   }
-  if (state_ == nullptr || observed == observed_on_disk_) return {};
+  if (state_ == nullptr || (observed == observed_on_disk_ && !observed_unsure_)) return {};
   const MonoTime began = clock_ != nullptr ? clock_->now() : MonoTime{};
   auto saved = state_->save_observed(observed);
   if (!saved) {
+    observed_unsure_ = observed_unsure_ || saved.error().unknown;
     const WriteOutcome failure{saved.error().unknown, saved.error()};
     tell_stored(kObservedFile, began, &failure);
     return tl::unexpected(std::move(saved.error()));
   }
+  observed_unsure_ = false;
   tell_stored(kObservedFile, began, nullptr);
   observed_on_disk_ = std::move(observed);
   return {};

@@ -11,6 +11,12 @@
 namespace rollcall {
 namespace {
 
+std::string parent_of(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 FileHealth absent(std::string_view file) {
   return {std::string(file), FileHealth::State::Absent, "", ""};
 }
@@ -53,6 +59,9 @@ Result<StateDirectory> StateDirectory::open(FileSystem& files, std::string path,
   if (auto made = files.make_directory(path); !made) return tl::unexpected(std::move(made.error()));
   auto lock = files.lock(store_path(path, kLockFile), holder);
   if (!lock) return tl::unexpected(std::move(lock.error()));
+  // Whoever made the directory, an earlier life or a package, may not have synced its name. Only
+  // tried: the parent may be somebody else's, and need not be readable.
+  (void)files.sync_directory(parent_of(path));
   return StateDirectory(std::move(path), std::move(*lock));
 }
 
@@ -114,8 +123,9 @@ Result<StoreReport> verify_store(FileSystem& files, const std::string& directory
   report.files.push_back(health_of(kHoldsFile, there(kHoldsFile), holds,
                                    holds ? counted(holds->size(), "held provider") : ""));
   const auto observed = state.load_observed();
-  report.files.push_back(health_of(kObservedFile, there(kObservedFile), observed,
-                                   observed ? std::to_string(observed->size()) + " observed" : ""));
+  report.files.push_back(
+      health_of(kObservedFile, there(kObservedFile), observed,
+                observed && *observed ? std::to_string((*observed)->size()) + " observed" : ""));
   const auto topology = state.load_topology();
   std::string detail;
   if (topology && *topology) {

@@ -103,10 +103,15 @@ std::uint64_t backend_digest(const ProviderDescriptor& d) {
   return xxh64(text ? *text : d.id.str());
 }
 
-StateFiles::StateFiles(FileSystem& files, std::string directory)
-    : files_(files), directory_(std::move(directory)) {}
+StateFiles::StateFiles(FileSystem& files, std::string directory, std::size_t max_topology_bytes)
+    : files_(files), directory_(std::move(directory)), max_topology_bytes_(max_topology_bytes) {}
 
-Result<bool> StateFiles::load(std::string_view name, std::string_view format, std::size_t max_bytes,
+std::size_t StateFiles::max_bytes_of(std::string_view name) const {
+  if (name == kTopologyFile) return max_topology_bytes_;
+  return name == kBootFile || name == kBootCopy ? kMaxBootFileBytes : limits::kMaxStateFileBytes;
+}
+
+Result<bool> StateFiles::load(std::string_view name, std::string_view format,
                               std::size_t max_records, const RecordReader& on_record,
                               SealedFields& fields) {
   const std::string path = store_path(directory_, name);
@@ -114,7 +119,7 @@ Result<bool> StateFiles::load(std::string_view name, std::string_view format, st
                                : name == kBootCopy ? ""
                                                    : set_aside_command(directory_, name);
   bool absent = false;
-  auto text = read_state(files_, path, max_bytes, recovery, absent);
+  auto text = read_state(files_, path, max_bytes_of(name), recovery, absent);
   if (!text) return tl::unexpected(std::move(text.error()));
   if (absent) return false;
   auto read = read_sealed(*text, format, max_records, on_record);
@@ -125,6 +130,13 @@ Result<bool> StateFiles::load(std::string_view name, std::string_view format, st
 
 Saved StateFiles::store(std::string_view name, Result<std::string> text) {
   if (!text) return tl::unexpected(SaveError{std::move(text.error()), false});
+  if (text->size() > max_bytes_of(name)) {
+    auto too_large =
+        fail(ErrorCode::LimitExceeded, store_path(directory_, name) + " would have " +
+                                           std::to_string(text->size()) + " bytes, at most " +
+                                           std::to_string(max_bytes_of(name)) + " can be read");
+    return tl::unexpected(SaveError{std::move(too_large.value()), false});
+  }
   auto written = write_atomically(files_, directory_, std::string(name), *text);
   if (written) return {};
   return tl::unexpected(SaveError{std::move(written.error().error), written.error().unknown});
@@ -148,7 +160,7 @@ Result<std::optional<std::uint64_t>> StateFiles::read_boot(std::string_view name
   Unknown unknown;
   std::size_t records = 0;
   auto there = load(
-      name, kBootFormat, kMaxBootFileBytes, 1,
+      name, kBootFormat, 1,
       [&](const JsonValue& record) {
         ProblemList problems;
         ObjectReader reader(record, "", problems);
@@ -170,7 +182,7 @@ Result<std::optional<std::uint64_t>> StateFiles::read_boot(std::string_view name
 
 // Only told of the counter itself: the copy is looked at to say whether it can stand in.
 std::string StateFiles::boot_recovery() {
-  auto copy = files_.read(store_path(directory_, kBootCopy), kMaxBootFileBytes);
+  auto copy = files_.read(store_path(directory_, kBootCopy), max_bytes_of(kBootCopy));
   if (copy && read_sealed(*copy, kBootFormat, 1, [](const JsonValue&) { return std::nullopt; })) {
     return copy_command(directory_, kBootCopy, kBootFile);
   }
@@ -232,7 +244,7 @@ Result<BlockTable> StateFiles::load_blocks() {
   BlockTable blocks;
   Unknown unknown;
   auto there = load(
-      kBlocksFile, kBlocksFormat, limits::kMaxStateFileBytes, limits::kMaxBlocks,
+      kBlocksFile, kBlocksFormat, limits::kMaxBlocks,
       [&](const JsonValue& record) -> std::optional<std::string> {
         ProblemList problems;
         ObjectReader reader(record, "", problems);
@@ -287,7 +299,7 @@ Result<std::vector<ProviderId>> StateFiles::load_holds() {
   std::vector<ProviderId> held;
   Unknown unknown;
   auto there = load(
-      kHoldsFile, kHoldsFormat, limits::kMaxStateFileBytes, limits::kMaxProviders,
+      kHoldsFile, kHoldsFormat, limits::kMaxProviders,
       [&](const JsonValue& record) -> std::optional<std::string> {
         ProblemList problems;
         ObjectReader reader(record, "", problems);
@@ -322,11 +334,11 @@ Saved StateFiles::save_holds(const std::vector<ProviderId>& held) {
 
 // --- observed ---
 
-Result<ObservedProviders> StateFiles::load_observed() {
+Result<std::optional<ObservedProviders>> StateFiles::load_observed() {
   ObservedProviders observed;
   Unknown unknown;
   auto there = load(
-      kObservedFile, kObservedFormat, limits::kMaxStateFileBytes, 2 * limits::kMaxProviders,
+      kObservedFile, kObservedFormat, 2 * limits::kMaxProviders,
       [&](const JsonValue& record) -> std::optional<std::string> {
         ProblemList problems;
         ObjectReader reader(record, "", problems);
@@ -351,7 +363,7 @@ Result<ObservedProviders> StateFiles::load_observed() {
       unknown.file);
   if (!there) return tl::unexpected(std::move(there.error()));
   remember(kObservedFile, std::move(unknown));
-  return observed;
+  return *there ? std::optional<ObservedProviders>(std::move(observed)) : std::nullopt;
 }
 
 Saved StateFiles::save_observed(const ObservedProviders& observed) {
@@ -380,7 +392,7 @@ Result<std::optional<SavedTopology>> StateFiles::load_topology() {
   std::set<NodeId> ids;
   Unknown unknown;
   auto there = load(
-      kTopologyFile, kTopologyFormat, limits::kMaxTopologyFileBytes, limits::kMaxMembers,
+      kTopologyFile, kTopologyFormat, limits::kMaxMembers,
       [&](const JsonValue& record) -> std::optional<std::string> {
         const JsonValue* member = record.find("member");
         if (member == nullptr) return "holds no member";

@@ -26,6 +26,7 @@
 #include "core/error.h"
 #include "core/file_system.h"
 #include "core/ids.h"
+#include "core/limits.h"
 #include "core/member_map.h"
 #include "core/time.h"
 #include "provisioning/control/block_table.h"
@@ -76,8 +77,10 @@ using Saved = tl::expected<void, SaveError>;
 
 class StateFiles {
  public:
-  // `directory` exists and is locked by the caller.
-  StateFiles(FileSystem& files, std::string directory);
+  // `directory` exists and is locked by the caller. A text that would be refused when it is read is
+  // not written: LIMIT_EXCEEDED, and the file stays as it was.
+  StateFiles(FileSystem& files, std::string directory,
+             std::size_t max_topology_bytes = limits::kMaxTopologyFileBytes);
 
   // Reads the counter, adds one, writes it durably, answers it: never the same twice.
   // STORE_CORRUPTED (also check_first_boot()), STORE_IO; an unknown outcome stops the start like
@@ -95,7 +98,7 @@ class StateFiles {
   Result<std::vector<ProviderId>> load_holds();
   Saved save_holds(const std::vector<ProviderId>& held);
 
-  Result<ObservedProviders> load_observed();
+  Result<std::optional<ObservedProviders>> load_observed();  // nullopt: nothing was ever saved
   Saved save_observed(const ObservedProviders& observed);
 
   // nullopt: there is none. Members' blocks aren't part of it (they are in blocks.jsonl).
@@ -114,15 +117,17 @@ class StateFiles {
     std::map<std::string, JsonValue::Object> records;
   };
   // False: absent.
-  Result<bool> load(std::string_view name, std::string_view format, std::size_t max_bytes,
-                    std::size_t max_records, const RecordReader& on_record, SealedFields& fields);
+  Result<bool> load(std::string_view name, std::string_view format, std::size_t max_records,
+                    const RecordReader& on_record, SealedFields& fields);
   Saved store(std::string_view name, Result<std::string> text);
+  std::size_t max_bytes_of(std::string_view name) const;
   std::string boot_recovery();
   void remember(std::string_view name, Unknown unknown);
   Unknown unknown_of(std::string_view name);
 
   FileSystem& files_;
   const std::string directory_;
+  const std::size_t max_topology_bytes_;
   std::mutex mutex_;  // guards unknown_
   std::map<std::string, Unknown, std::less<>> unknown_;
 };

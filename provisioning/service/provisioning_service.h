@@ -87,10 +87,15 @@ class ProvisioningService final : public ConsumerCommands {
   Result<effect::ReplyOk> ask(Input input, Duration at_most);
 
   std::size_t abandoned_streams() const { return reaper_.abandoned(); }
+  // Waits until every stream that was stopped has come back or counts as abandoned, which takes
+  // limits::kStreamStopDeadline at most. False: not in time.
+  bool streams_ended(Duration at_most) { return reaper_.idle(at_most); }
   std::size_t commands_waiting() const { return mailbox_->waiting(); }
 
   // Writes what waits to be written, the topology cache included.
   bool flush_state(Duration at_most) { return writer_.flush(at_most); }
+  // Whether nothing waits to be written, or is being written.
+  bool state_written() const { return writer_.idle(); }
 
   void publish_ownership(OwnershipUpdate update, std::function<void(Result<SeqNo>)> done) override;
   void report_quarantined(NodeReport report, std::function<void(Result<bool>)> done) override;

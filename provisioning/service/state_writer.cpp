@@ -67,6 +67,11 @@ bool StateWriter::flush(Duration at_most) {
   return done;
 }
 
+bool StateWriter::idle() const {
+  std::lock_guard lock(mutex_);
+  return !writing_ && !waiting_.any();
+}
+
 MonoTime StateWriter::topology_due() const {
   const bool same = written_ && written_->provider == waiting_.topology->provider &&
                     written_->members.hash() == waiting_.topology->members.hash();

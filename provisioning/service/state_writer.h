@@ -46,6 +46,8 @@ class StateWriter {
   void save_topology(SavedTopology topology);
   // Writes everything that waits, the topology too; false: not done in time.
   bool flush(Duration at_most);
+  // Nothing waits, and no write is under way: its destructor will not wait for the disk.
+  bool idle() const;
 
  private:
   struct Blocks {
@@ -73,7 +75,7 @@ class StateWriter {
   const Callbacks callbacks_;
   const Duration topology_every_;
 
-  std::mutex mutex_;  // guards everything below
+  mutable std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;
   Work waiting_;
   MonoTime holds_due_{};

@@ -39,6 +39,12 @@ void StreamReaper::dispose(std::shared_ptr<ClusterProvider> provider) {
   changed_.notify_all();
 }
 
+bool StreamReaper::idle(Duration at_most) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, at_most,
+                           [&] { return !busy_ && arrived_.empty() && providers_.empty(); });
+}
+
 bool StreamReaper::exhausted() const { return abandoned_ >= limits::kMaxAbandonedStreams; }
 
 void StreamReaper::run() {
@@ -50,6 +56,8 @@ void StreamReaper::run() {
     {
       std::unique_lock lock(mutex_);
       auto something = [&] { return stop_ || !arrived_.empty() || !providers_.empty(); };
+      busy_ = !waiting.empty();
+      if (!busy_) changed_.notify_all();
       if (waiting.empty()) {
         changed_.wait(lock, something);
       } else {
@@ -58,6 +66,7 @@ void StreamReaper::run() {
       arrived.swap(arrived_);
       providers.swap(providers_);
       stopping = stop_;
+      busy_ = !waiting.empty() || !arrived.empty() || !providers.empty();
     }
     providers.clear();  // their destructors run here
     for (auto& runner : arrived) {

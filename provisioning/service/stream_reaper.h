@@ -35,6 +35,8 @@ class StreamReaper {
 
   void retire(std::shared_ptr<ProviderRunner> runner);
   void dispose(std::shared_ptr<ClusterProvider> provider);
+  // Waits until everything handed over so far has come back or was abandoned. False: not in time.
+  bool idle(Duration at_most);
   std::size_t abandoned() const { return abandoned_; }
   // Refuses new streams once too many threads are lost.
   bool exhausted() const;
@@ -55,6 +57,7 @@ class StreamReaper {
   std::condition_variable changed_;
   std::deque<std::shared_ptr<ProviderRunner>> arrived_;
   std::deque<std::shared_ptr<ClusterProvider>> providers_;
+  bool busy_ = false;  // its thread has something in its hands
   bool stop_ = false;
 
   std::thread thread_;

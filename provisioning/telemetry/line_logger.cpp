@@ -1,5 +1,8 @@
 #include "provisioning/telemetry/line_logger.h"
 
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,7 +24,8 @@ namespace {
 constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kFormats = {"json", "logfmt"};
 constexpr std::string_view kOtherEvents = "";  // the budget of names that found no place
-constexpr std::size_t kRoomForEnd = 64;        // "suppressed", braces, newline
+constexpr std::size_t kRoomForEnd = 64;        // "suppressed", "lost", brace, newline
+constexpr std::size_t kEnd = 2;                // brace, newline
 
 // 2026-11-20T05:12:08.123Z
 std::string timestamp(WallTime t) {
@@ -61,7 +65,7 @@ class LineBuilder {
     if (format_ == LogFormat::Json) line_ = "{";
   }
 
-  void add(const LogField& field) {
+  void add(const LogField& field, std::size_t room_after = kRoomForEnd) {
     std::string value;
     if (const auto* text = std::get_if<std::string_view>(&field.value)) {
       const bool bare = format_ == LogFormat::Logfmt && is_bare(*text);
@@ -76,7 +80,7 @@ class LineBuilder {
       value = std::get<bool>(field.value) ? "true" : "false";
     }
     const std::size_t needed = field.key.size() + value.size() + 4;
-    if (line_.size() + needed + kRoomForEnd > limits::kMaxLogLineBytes) return;
+    if (line_.size() + needed + room_after > limits::kMaxLogLineBytes) return;
     if (!first_) line_ += format_ == LogFormat::Json ? "," : " ";
     first_ = false;
     if (format_ == LogFormat::Json) {
@@ -84,6 +88,11 @@ class LineBuilder {
     } else {
       line_ += std::string(field.key) + "=" + value;
     }
+  }
+
+  // What was left out before this line, in the room that is kept for it.
+  void add_missing(std::string_view key, std::uint64_t count) {
+    if (count != 0) add({key, count}, kEnd);
   }
 
   std::string take() && {
@@ -119,16 +128,44 @@ std::optional<LogFormat> log_format_from_string(std::string_view name) {
   return std::nullopt;
 }
 
-LogSink stderr_sink() {
-  return [](std::string_view line) {
-    while (!line.empty()) {
-      const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return;  // nobody reads: a log is no reason to stop
-      line.remove_prefix(static_cast<std::size_t>(written));
-    }
+namespace {
+
+// A socket can be told not to wait. A pipe can't, its descriptor being shared with others, but one
+// that can be written to takes PIPE_BUF bytes at once (pipe(7)).
+ssize_t write_piece(int descriptor, std::string_view text) {
+  const std::size_t size = std::min<std::size_t>(text.size(), PIPE_BUF);
+  const ssize_t sent = ::send(descriptor, text.data(), size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent >= 0 || errno != ENOTSOCK) return sent;
+  pollfd asked{descriptor, POLLOUT, 0};
+  if (::poll(&asked, 1, 0) < 0) return -1;
+  return (asked.revents & POLLOUT) != 0 ? ::write(descriptor, text.data(), size) : 0;
+}
+
+// Takes what was written off `rest`; false: not all of it.
+bool write_without_waiting(int descriptor, std::string_view& rest) {
+  while (!rest.empty()) {
+    const ssize_t written = write_piece(descriptor, rest);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+LogSink descriptor_sink(int descriptor) {
+  return [descriptor, torn = false](std::string_view line) mutable {
+    std::string_view newline = "\n";  // after a line of which only the beginning was taken
+    if (torn && !write_without_waiting(descriptor, newline)) return false;
+    std::string_view rest = line;
+    const bool whole = write_without_waiting(descriptor, rest);
+    torn = !whole && rest.size() < line.size();
+    return whole;
   };
 }
+
+LogSink stderr_sink() { return descriptor_sink(STDERR_FILENO); }
 
 LineLogger::LineLogger(Options options, const Clock& clock, LogSink sink)
     : clock_(clock), sink_(std::move(sink)), options_(options) {}
@@ -151,8 +188,13 @@ void LineLogger::log(LogLevel level, std::string_view event,
     if (text != nullptr && text->empty()) continue;  // an absent provider or code needs no words
     line.add(field);
   }
-  if (suppressed != 0) line.add({"suppressed", suppressed});
-  sink_(std::move(line).take());
+  line.add_missing("suppressed", suppressed);
+  line.add_missing("lost", lost_);
+  if (sink_(std::move(line).take())) {
+    lost_ = 0;
+  } else {
+    lost_ += 1 + suppressed;
+  }
 }
 
 bool LineLogger::spend(std::string_view event, MonoTime now, std::uint64_t& suppressed) {

@@ -4,6 +4,8 @@
 // A flood of one event must not fill a disk or slow the writer: each event name has a budget
 // (limits::kLogBurst lines at once, kLogPerSecond after that); what exceeds it is counted, and the
 // next line of that event says how many were `suppressed`. Errors are bounded like everything else.
+// A reader that does not read must not stop the writer either: the next line that it gets says how
+// many were `lost`.
 //
 // Threads: any.
 #pragma once
@@ -20,9 +22,12 @@
 
 namespace rollcall {
 
-// Takes one whole line, its newline included. Called from any thread, one call at a time.
-using LogSink = std::function<void(std::string_view line)>;
-// Writes to standard error; what the system refuses is lost and counted by nobody.
+// Takes one whole line, its newline included; false: it is lost, as a whole or in part. Called from
+// any thread, one call at a time.
+using LogSink = std::function<bool(std::string_view line)>;
+// Writes to the descriptor as much as it takes at once: a full pipe, socket or terminal is not
+// waited for. (A file is: the kernel has no other way.)
+LogSink descriptor_sink(int descriptor);
 LogSink stderr_sink();
 
 class LineLogger final : public Logger {
@@ -52,6 +57,7 @@ class LineLogger final : public Logger {
   std::mutex mutex_;  // guards what follows, and keeps the sink's lines apart
   Options options_;
   std::map<std::string, Budget, std::less<>> budgets_;
+  std::uint64_t lost_ = 0;  // lines since the sink took one
 };
 
 }  // namespace rollcall

@@ -273,6 +273,16 @@ TEST(AnnounceMachine, DrainingWithdrawsAndEnds) {
   EXPECT_EQ(story.say(I::Found), C::None);
 }
 
+TEST(AnnounceMachine, EarlierFailuresDoNotMakeTheRetriesOfAWithdrawalRare) {
+  Story story(30s);
+  story.say(I::Found);
+  for (int i = 0; i < 20; ++i) story.say(I::Failed);
+  EXPECT_EQ(story.say(I::Drain), C::Withdraw);
+  story.say(I::Failed);
+  EXPECT_EQ(story.machine().failures(), 1u);
+  EXPECT_LE(story.to_due(), 2s) << "the first backoff";
+}
+
 TEST(AnnounceMachine, ARegistrationThatMayHaveBeenTakenIsWithdrawn) {
   Story story;
   story.say(I::Found);

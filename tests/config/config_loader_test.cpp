@@ -286,12 +286,35 @@ providers:
 }
 
 TEST_F(ConfigTest, ASecretInTheOpenIsRefusedAndNotRepeated) {
-  const auto config = load("providers:\n  - {id: a, kind: in-memory, token: hunter2}\n");
-  ASSERT_FALSE(config);
-  EXPECT_THAT(config.error().message, Not(HasSubstr("hunter2")));
-  for (const Problem& problem : config.error().problems) {
-    EXPECT_THAT(problem.value + problem.expected, Not(HasSubstr("hunter2")));
+  const auto expect_refused = [&](const std::string& text) {
+    SCOPED_TRACE(text);
+    const auto config = load(text);
+    ASSERT_FALSE(config);
+    EXPECT_THAT(config.error().message, Not(HasSubstr("hunter2")));
+    for (const Problem& problem : config.error().problems) {
+      EXPECT_THAT(problem.value + problem.expected, Not(HasSubstr("hunter2")));
+    }
+  };
+  const std::string etcd = "store:\n  kind: etcd\n  endpoints: [\"http://127.0.0.1:1\"]\n";
+  for (const std::string& text : {
+           std::string("providers:\n  - {id: a, kind: in-memory, token: hunter2}\n"),
+           std::string("providers:\n  - {id: a, kind: consul, auth: {token_file: hunter2}}\n"),
+           std::string("providers:\n  - {id: a, kind: consul, auth: hunter2}\n"),
+           std::string("providers:\n  - {id: a, kind: file, endpoints: [\"http://u:hunter2@h\"],"
+                       " watch_params: {path: /m}}\n"),
+           std::string("providers:\n  - {id: a, kind: consul, endpoints: http://u:hunter2@h}\n"),
+           std::string("grpc:\n  tls: hunter2\n"),
+           std::string("grpc:\n  tls:\n    cert_file: /c\n    key_file: |\n      -----BEGIN\n"
+                       "      hunter2\n"),
+           etcd + "  auth: {token_file: \"rollcall:hunter2\"}\n",
+           etcd + "  auth: \"rollcall:hunter2\"\n",
+           std::string("store:\n  kind: etcd\n  endpoints: [\"http://u:hunter2@h:1\"]\n"),
+           std::string("store:\n  kind: etcd\n  endpoints: {a: \"http://u:hunter2@h:1\"}\n"),
+       }) {
+    expect_refused(text);
   }
+  environment_ = {{"ROLLCALL_STORE_AUTH_TOKEN_FILE", "rollcall:hunter2"}};
+  expect_refused(etcd);
 }
 
 // --- overriding ---
@@ -332,6 +355,33 @@ TEST_F(ConfigTest, TheDefaultSocketFollowsTheStateDirectory) {
   EXPECT_EQ(good("").grpc.listen[0].text(), "unix:/srv/x/rollcall.sock");
   flags_ = {{"state_dir", {"/" + std::string(120, 'x')}, "--state-dir"}};
   EXPECT_THAT(problems("").front(), HasSubstr("short enough for the socket"));
+}
+
+TEST_F(ConfigTest, BothServersCannotListenOnOneAddress) {
+  const std::string tls = "  tls: {cert_file: /c, key_file: /k}\n";
+  for (const char* grpc : {"127.0.0.1:9631", "localhost:9631", "0.0.0.0:9631", "\"[::]:9631\""}) {
+    EXPECT_THAT(problems(std::string("grpc:\n  listen: ") + grpc + "\n" + tls),
+                ElementsAre(AllOf(HasSubstr("grpc.listen"), HasSubstr("127.0.0.1:9631"),
+                                  HasSubstr("(line 2)"))))
+        << grpc;
+  }
+  good("grpc:\n  listen: 10.0.0.1:9631\n" + tls);
+  good("grpc:\n  listen: \"[::1]:9631\"\n");
+  good("grpc:\n  listen: 127.0.0.1:9631\nhttp: {listen: off}\n");
+  good("grpc:\n  listen: 127.0.0.1:9631\nhttp: {listen: \"127.0.0.1:9632\"}\n");
+  good("grpc:\n  listen: 127.0.0.1:0\nhttp: {listen: \"127.0.0.1:0\"}\n");
+}
+
+TEST_F(ConfigTest, AReloadTellsDifferentLabelsApart) {
+  const auto with = [&](const std::string& labels) {
+    return good("announce: {providers: [c], node_id: n, host: h, port: 1, labels: " + labels +
+                "}\n");
+  };
+  EXPECT_THAT(restart_only_changes(with("{a: \"1,b=2\"}"), with("{a: \"1\", b: \"2\"}")),
+              ElementsAre("announce.labels"));
+  EXPECT_THAT(restart_only_changes(with("{a: '1\\', b: '2'}"), with("{a: '1\\,b=2'}")),
+              ElementsAre("announce.labels"));
+  EXPECT_THAT(restart_only_changes(with("{a: \"1,b=2\"}"), with("{a: \"1,b=2\"}")), IsEmpty());
 }
 
 TEST_F(ConfigTest, TcpBeyondLoopbackNeedsTls) {

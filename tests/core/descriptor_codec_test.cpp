@@ -91,6 +91,37 @@ TEST(DescriptorCodec, SecretsInTheOpenAreRefusedAndNeverRepeated) {
   }
 }
 
+TEST(DescriptorCodec, ASecretWhereItsReferenceBelongsIsNeverRepeated) {
+  const std::string pem = R"(-----BEGIN KEY-----\nhunter2\n-----END KEY-----)";
+  for (const std::string& auth :
+       {std::string(R"("hunter2")"), std::string(R"({"token_file":"hunter2"})"),
+        std::string(R"({"token_file":["hunter2"]})"), std::string(R"({"ca_file":"hunter2"})"),
+        std::string(R"({"cert_file":"/c","key_file":")") + pem + "\"}",
+        std::string(R"({"cert_file":"hunter2","key_file":"/k"})"),
+        std::string(R"({"token_file":")") + std::string(5000, 'x') + "hunter2\"}",
+        std::string(R"({"token_file":{"hunter2":"hunter2"}})")}) {
+    const auto error = refused(R"({"id":"a","kind":"consul","auth":)" + auth + "}");
+    ASSERT_EQ(error.problems.size(), 1u) << auth;
+    EXPECT_EQ(error.problems[0].value, "(hidden)") << auth;
+    EXPECT_THAT(error.problems[0].field, HasSubstr("auth"));
+    EXPECT_EQ(error.message.find("hunter2"), std::string::npos) << error.message;
+  }
+  const auto error = refused(R"({"id":"a","kind":"consul","auth":{"token_file":1234567}})");
+  EXPECT_EQ(error.problems[0].value, "(hidden)") << "a number may be one as well";
+}
+
+TEST(DescriptorCodec, APasswordInAnEndpointIsNotRepeatedWhateverItsFormIs) {
+  for (const char* endpoints : {R"("http://u:hunter2@h")", R"({"a":"http://u:hunter2@h"})",
+                                R"(["http://u:hunter2@h",7])"}) {
+    const auto error =
+        refused(R"({"id":"a","kind":"consul","endpoints":)" + std::string(endpoints) + "}");
+    for (const Problem& problem : error.problems) {
+      EXPECT_EQ(problem.value.find("hunter2"), std::string::npos) << problem.value;
+    }
+    EXPECT_EQ(error.message.find("hunter2"), std::string::npos) << error.message;
+  }
+}
+
 TEST(DescriptorCodec, R1_2_TwoWithOneIdAreDuplicateName) {
   const auto error = refused(R"([{"id":"a","kind":"file"},{"id":"b","kind":"file"},)"
                              R"({"id":"a","kind":"file"}])");

@@ -86,8 +86,10 @@ TEST(ValidateParams, EndpointsAreNeededOrHaveNoPlace) {
   KindInfo info = sample_kind();
   info.needs_endpoints = false;
   EXPECT_TRUE(validate_params(info, d, "").empty());
-  d.endpoints = {"http://h"};
-  EXPECT_EQ(validate_params(info, d, "").size(), 1u);
+  d.endpoints = {"http://user:hunter2@h"};
+  const auto problems = validate_params(info, d, "");
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].value, "(hidden)") << "there may be a password in them";
 }
 
 TEST(ValidateParams, ARequiredTextMustNotBeEmpty) {

@@ -83,7 +83,7 @@ void check(test::MemFileSystem& files, std::size_t which) {
   } else if (which == 3) {
     const auto observed = state.load_observed();
     if (!accepted(observed)) return;
-    fuzz::require(state.save_observed(*observed).has_value(), "what was read can be written");
+    fuzz::require(state.save_observed(**observed).has_value(), "what was read can be written");
     fuzz::require(*StateFiles(files, "/s").load_observed() == *observed, "and is the same");
   } else if (which == 4) {
     const auto topology = state.load_topology();

@@ -113,6 +113,67 @@ TEST_F(InMemoryProvider, AWriteOfUnknownOutcomeRefusesWritesUntilARewriteSucceed
   EXPECT_THAT(members(*create()), ElementsAre("a", "c"));  // "b" was never acknowledged
 }
 
+TEST_F(InMemoryProvider, R1_5_WhatALaterLifeAcknowledgesOfAnUnknownWriteSurvivesAPowerCut) {
+  constexpr std::uint64_t kSeeds = 20;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    MemFileSystem files(seed);
+    const auto life = [&](const auto& act) {
+      const auto factory = make_in_memory_factory();
+      auto provider = factory->create(descriptor(), {&clock_, &files, kState});
+      ASSERT_TRUE(provider.has_value()) << provider.error().message;
+      act(**provider);
+    };
+    life([&](ClusterProvider& provider) {
+      ASSERT_TRUE(provider.registrar()->join(make_node("a")).has_value());
+      files.fail_nth(FileCall::SyncDirectory, 1);
+      ASSERT_FALSE(provider.registrar()->join(make_node("b")).has_value());
+    });
+    files.process_death();
+    life([&](ClusterProvider& provider) {  // the caller asks again, and there is nothing to change
+      ASSERT_THAT(members(provider), ElementsAre("a", "b"));
+      ASSERT_TRUE(provider.registrar()->join(make_node("b")).has_value());
+    });
+    files.power_cut();
+    life([&](ClusterProvider& provider) {
+      EXPECT_THAT(members(provider), ElementsAre("a", "b"));
+      files.fail_nth(FileCall::SyncDirectory, 1);
+      ASSERT_FALSE(provider.registrar()->leave(NodeId("b")).has_value());
+    });
+    files.process_death();
+    life([&](ClusterProvider& provider) {
+      const auto left = provider.registrar()->leave(NodeId("b"));
+      ASSERT_FALSE(left.has_value());
+      EXPECT_EQ(left.error().code, ErrorCode::NotFound);
+    });
+    files.power_cut();
+    life([&](ClusterProvider& provider) { EXPECT_THAT(members(provider), ElementsAre("a")); });
+  }
+}
+
+TEST_F(InMemoryProvider, R1_5_AFileRenamedByALifeThatDiedBeforeSyncingIsMadeDurableAtTheStart) {
+  ASSERT_TRUE(create()->registrar()->join(make_node("a")).has_value());
+  const std::string written = *files_.content(file_of("a"));
+  constexpr std::uint64_t kSeeds = 20;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    MemFileSystem files(seed);
+    const auto there = [&] {
+      const auto factory = make_in_memory_factory();
+      auto provider = factory->create(descriptor(), {&clock_, &files, kState});
+      EXPECT_TRUE(provider.has_value());
+      return provider ? members(**provider) : std::vector<std::string>();
+    };
+    ASSERT_THAT(there(), ElementsAre());
+    ASSERT_TRUE(files.write_synced(file_of("a") + ".tmp", written).has_value());
+    ASSERT_TRUE(files.rename(file_of("a") + ".tmp", file_of("a")).has_value());
+    files.process_death();
+    ASSERT_THAT(there(), ElementsAre("a"));
+    files.power_cut();
+    EXPECT_THAT(there(), ElementsAre("a"));
+  }
+}
+
 TEST_F(InMemoryProvider, DamagedFilesStopItWithFileLineAndReason) {
   {
     auto provider = create();

@@ -73,7 +73,7 @@ class StateFilesTest : public ::testing::Test {
 TEST_F(StateFilesTest, WhatIsAbsentIsEmpty) {
   EXPECT_THAT(*state_.load_blocks(), IsEmpty());
   EXPECT_THAT(*state_.load_holds(), IsEmpty());
-  EXPECT_THAT(*state_.load_observed(), IsEmpty());
+  EXPECT_FALSE(state_.load_observed()->has_value());
   EXPECT_FALSE(state_.load_topology()->has_value());
   EXPECT_THAT(files_.paths(), IsEmpty());
 }
@@ -372,6 +372,22 @@ TEST_F(StateFilesTest, AWriteWithUnknownOutcomeSaysSo) {
   EXPECT_FALSE(failed.error().unknown);
 }
 
+TEST_F(StateFilesTest, ATopologyThatCouldNotBeReadAgainIsNotWritten) {
+  ASSERT_TRUE(state_.save_topology(topology()));
+  const std::string before = *files_.content(path_of(kTopologyFile));
+  StateFiles fits(files_, kDir, before.size());
+  EXPECT_TRUE(fits.save_topology(topology()));
+  StateFiles small(files_, kDir, before.size() - 1);
+  const auto saved = small.save_topology(topology());
+  ASSERT_FALSE(saved);
+  EXPECT_EQ(saved.error().code, ErrorCode::LimitExceeded);
+  EXPECT_FALSE(saved.error().unknown);
+  EXPECT_EQ(*files_.content(path_of(kTopologyFile)), before);
+  const auto loaded = state_.load_topology();
+  ASSERT_TRUE(loaded && *loaded);
+  EXPECT_EQ((*loaded)->members.hash(), topology().members.hash());
+}
+
 // --- the directory ---
 
 TEST(StateDirectoryTest, TheSecondProcessIsToldWhoHoldsIt) {
@@ -383,6 +399,18 @@ TEST(StateDirectoryTest, TheSecondProcessIsToldWhoHoldsIt) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::StoreLocked);
   EXPECT_THAT(second.error().message, HasSubstr("pid 4711"));
+}
+
+TEST(StateDirectoryTest, TheNameOfADirectoryThatWasThereIsSynced) {
+  // By whoever made it perhaps, perhaps not. A parent that refuses is no reason not to start.
+  for (const bool refused : {false, true}) {
+    MemFileSystem files;
+    ASSERT_TRUE(files.make_directory("/var/lib/rollcall"));
+    const auto before = files.calls(FileCall::SyncDirectory);
+    if (refused) files.fail_nth(FileCall::SyncDirectory, 1);
+    EXPECT_TRUE(StateDirectory::open(files, "/var/lib/rollcall", "one"));
+    EXPECT_EQ(files.calls(FileCall::SyncDirectory), before + 1);
+  }
 }
 
 TEST(StateDirectoryTest, TheLockEndsWithTheObject) {

@@ -119,6 +119,47 @@ TEST_F(StateWriterTest, AFailedWriteOfTheTopologyIsToldAndNotRepeatedByAFlush) {
   EXPECT_GE(failures_, 2);
 }
 
+// A disk that does not answer until it is told to.
+class StalledFileSystem : public MemFileSystem {
+ public:
+  Result<void> write_synced(const std::string& path, std::string_view data) override {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return answers_; });
+    }
+    return MemFileSystem::write_synced(path, data);
+  }
+  void answer() {
+    std::lock_guard lock(mutex_);
+    answers_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;  // guards answers_
+  std::condition_variable changed_;
+  bool answers_ = false;
+};
+
+TEST(StateWriterOnAStalledDisk, IsNotIdleUntilItIsDone) {
+  StalledFileSystem files;
+  ASSERT_TRUE(files.make_directory("/state"));
+  StateFiles state(files, "/state");
+  const RealClock clock;
+  StateWriter writer(state, clock,
+                     {[](std::uint64_t, std::optional<ProvisioningError>) {},
+                      [](std::string_view, const ProvisioningError&) {},
+                      [](std::string_view, const SaveError*, Duration) {}});
+  EXPECT_TRUE(writer.idle());
+  writer.save_holds({ProviderId("p")});
+  EXPECT_FALSE(writer.idle()) << "waiting, or being written";
+  EXPECT_FALSE(writer.flush(Duration::zero()));
+  EXPECT_FALSE(writer.idle());
+  files.answer();
+  EXPECT_TRUE(writer.flush(kHungProgram));
+  EXPECT_TRUE(writer.idle());
+}
+
 TEST_F(StateWriterTest, HoldsAreWrittenAtOnce) {
   writer_.save_holds({ProviderId("p"), ProviderId("q")});
   ASSERT_TRUE(writer_.flush(kHungProgram));

@@ -1,7 +1,12 @@
 #include "provisioning/telemetry/line_logger.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,7 +38,11 @@ class LineLoggerTest : public ::testing::Test {
 
   test::ManualClock clock_;
   std::vector<std::string> lines_;
-  LineLogger logger_{{}, clock_, [this](std::string_view line) { lines_.emplace_back(line); }};
+  bool reads_ = true;
+  LineLogger logger_{{}, clock_, [this](std::string_view line) {
+                       if (reads_) lines_.emplace_back(line);
+                       return reads_;
+                     }};
 };
 
 TEST_F(LineLoggerTest, ALineIsOneJsonObjectWithTheEventFirst) {
@@ -111,6 +120,83 @@ TEST_F(LineLoggerTest, AFloodOfOneEventIsBoundedAndCounted) {
 TEST_F(LineLoggerTest, InventedEventNamesShareOneBudget) {
   for (int i = 0; i < 10'000; ++i) logger_.info("event_" + std::to_string(i));
   EXPECT_LE(lines_.size(), limits::kLogEventNames + static_cast<std::size_t>(limits::kLogBurst));
+}
+
+TEST_F(LineLoggerTest, WhatNobodyReadIsCountedOnTheNextLine) {
+  reads_ = false;
+  for (int i = 0; i < 3; ++i) logger_.error("x");
+  EXPECT_THAT(lines_, IsEmpty());
+  reads_ = true;
+  logger_.info("y");
+  EXPECT_THAT(last(), HasSubstr("\"lost\":3"));
+  logger_.info("y");
+  EXPECT_THAT(last(), Not(HasSubstr("lost")));
+  // What its budget had suppressed is missing as well, if the line that told of it is lost.
+  for (int i = 0; i < 2 * limits::kLogBurst; ++i) logger_.error("flood");
+  clock_.advance(std::chrono::seconds(1));
+  reads_ = false;
+  logger_.error("flood");
+  reads_ = true;
+  logger_.info("y");
+  EXPECT_THAT(last(), HasSubstr("\"lost\":" + std::to_string(limits::kLogBurst + 1)));
+}
+
+TEST_F(LineLoggerTest, ALongLineSaysWhatIsMissingToo) {
+  const std::string text(limits::kMaxLogTextBytes, 'x');
+  std::size_t longest = 0;
+  for (std::size_t cut = 0; cut < 400; ++cut) {
+    clock_.advance(std::chrono::seconds(1));
+    reads_ = false;
+    logger_.error("x");
+    reads_ = true;
+    logger_.info("y", {{"a", text}, {"b", text}, {"c", text}, {"d", text.substr(cut)}});
+    longest = std::max(longest, last().size());
+    EXPECT_THAT(last(), HasSubstr("\"lost\":1"));
+  }
+  EXPECT_LE(longest, limits::kMaxLogLineBytes);
+  EXPECT_GT(longest, limits::kMaxLogLineBytes - 64) << "none came near the limit";
+}
+
+// A descriptor that a test fills and reads.
+class SinkEnds {
+ public:
+  explicit SinkEnds(bool socket) {
+    EXPECT_EQ(socket ? ::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_) : ::pipe(ends_), 0);
+    EXPECT_EQ(::fcntl(ends_[0], F_SETFL, O_NONBLOCK), 0);
+  }
+  ~SinkEnds() {
+    for (const int end : ends_) ::close(end);
+  }
+  int writes() const { return ends_[1]; }
+  std::string read() const {
+    std::string all;
+    std::array<char, 4096> piece{};
+    for (ssize_t got = 0; (got = ::read(ends_[0], piece.data(), piece.size())) > 0;)
+      all.append(piece.data(), static_cast<std::size_t>(got));
+    return all;
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+TEST(DescriptorSink, AReaderThatDoesNotReadIsNotWaitedFor) {
+  for (const bool socket : {false, true}) {
+    SCOPED_TRACE(socket ? "socket" : "pipe");
+    const SinkEnds ends(socket);
+    const LogSink sink = descriptor_sink(ends.writes());
+    const std::string line = std::string(limits::kMaxLogLineBytes - 1, 'x') + "\n";
+    std::size_t taken = 0;
+    while (sink(line)) ++taken;
+    EXPECT_GT(taken, 0u);
+    EXPECT_FALSE(sink(line)) << "lost as well";
+    // Whole lines, and at most one that was begun; what follows it stands on a line of its own.
+    const std::string before = ends.read();
+    EXPECT_EQ(before.substr(0, taken * line.size()).find_first_not_of("x\n"), std::string::npos);
+    EXPECT_TRUE(sink("next\n"));
+    const bool begun = before.size() > taken * line.size();
+    EXPECT_EQ(ends.read(), begun ? "\nnext\n" : "next\n");
+  }
 }
 
 TEST_F(LineLoggerTest, LinesOfSeveralThreadsDoNotMix) {

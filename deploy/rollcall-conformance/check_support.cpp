@@ -1,6 +1,7 @@
 #include "deploy/rollcall-conformance/check_support.h"
 
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "providers/custom/custom_provider.h"
@@ -48,6 +49,21 @@ Result<SnapshotAnswer> first_snapshot(ProviderStream& stream) {
   if (!event) return tl::unexpected(std::move(event.error()));
   if (auto* snapshot = std::get_if<SnapshotAnswer>(&*event)) return std::move(*snapshot);
   return fail(ErrorCode::MalformedResponse, "the watch did not begin with a snapshot");
+}
+
+Verdict ends_when_cancelled(ProviderStream& stream, const Clock& clock) {
+  const MonoTime began = clock.now();
+  std::thread canceller([&] { stream.cancel(); });
+  bool over = false;
+  Duration took{};
+  while (!over && took <= Duration(kCancelAtMost)) {  // one that talks on is not over either
+    over = std::holds_alternative<Terminated>(stream.next());
+    took = clock.now() - began;
+  }
+  canceller.join();
+  const std::string ms = std::to_string(to_ms(took)) + " ms";
+  if (took <= Duration(kCancelAtMost)) return pass(ms);
+  return failed(over ? "it took " + ms : "it goes on after " + ms);
 }
 
 Result<std::unique_ptr<RawSession>> raw_session(const PluginTarget& target, const Clock& clock) {

@@ -28,6 +28,12 @@ Result<SnapshotAnswer> first_snapshot(ProviderStream& stream);
 // The answer to one event that is no failure.
 Result<ProviderEvent> next_answer(ProviderStream& stream);
 
+// core/provider.h promises it of every stream: after cancel() next() returns.
+inline constexpr std::chrono::seconds kCancelAtMost{1};
+// Cancels the stream from another thread, in the middle of a wait, and judges how long it takes
+// until it is over, whatever it still says.
+Verdict ends_when_cancelled(ProviderStream& stream, const Clock& clock);
+
 // announce_check.cpp
 Verdict announces(PluginTarget& target);
 Verdict forgets_what_is_not_renewed(PluginTarget& target);

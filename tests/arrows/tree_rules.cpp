@@ -220,7 +220,10 @@ Complaints check_clocks(const fs::path& root) {
       R"(_clock::now|\bclock_gettime\b|\bgettimeofday\b|\brandom_device\b|\btime\((nullptr|NULL|0)\))");
   Complaints result;
   for (const SourceFile& file : read_tree(root)) {
-    if (!file.is_cpp() || !within_any(file.folder(), {"core", "provisioning/failover"})) continue;
+    if (!file.is_cpp() ||
+        !within_any(file.folder(), {"core", "provisioning/control", "provisioning/failover"})) {
+      continue;
+    }
     for (std::size_t i = 0; i < file.lines.size(); ++i) {
       if (std::regex_search(file.lines[i], clock)) {
         result.push_back(at(file, i + 1, "time and chance are arguments here"));

@@ -227,6 +227,63 @@ TEST_F(EndToEndTest, ASwitchPinsAndIsCleared) {
   EXPECT_EQ(*json({"status"}).find("pinned_provider")->as_string(), "");
 }
 
+TEST_F(EndToEndTest, ProvidersAreUpdatedDisabledAndEnabled) {
+  const std::string path = (daemon_.directory() / "members.json").string();
+  write_file(path, R"([{"id":"n1","host":"10.0.0.1","port":7000}])");
+  expect(0, {"providers", "add", "-"}, file_descriptor("list", 10, path));
+  EXPECT_EQ(
+      expect(0, {"providers", "update", "-", "--revision", "2"}, file_descriptor("list", 7, path)),
+      "Provider list updated, revision 3.\n");
+  EXPECT_EQ(*json({"providers", "show", "list"}).find("priority")->as_i64(), 7);
+  EXPECT_TRUE(
+      expect(1, {"providers", "update", "-", "--revision", "2"}, file_descriptor("list", 8, path))
+          .starts_with("error: REVISION_CONFLICT"));
+  EXPECT_TRUE(expect(1, {"providers", "update", "-"}, file_descriptor("nobody", 8, path))
+                  .starts_with("error: NOT_FOUND"));
+  expect(0, {"providers", "disable", "list", "--reason", "moved"});
+  EXPECT_TRUE(becomes("disabled: moved", {"providers", "list"}));
+  EXPECT_EQ(expect(0, {"providers", "enable", "list"}), "Provider list enabled, revision 5.\n");
+  EXPECT_TRUE(becomes("HEALTHY", {"providers", "show", "list"}));
+  EXPECT_TRUE(expect(1, {"providers", "enable", "nobody"}).starts_with("error: NOT_FOUND"));
+}
+
+TEST_F(EndToEndTest, KindsAndMembersAreShown) {
+  const std::string kinds = expect(0, {"providers", "kinds"});
+  for (const char* wanted :
+       {"in-memory: ", "file: A YAML or JSON list of members, followed live.", "poll_ms",
+        "consul: ", "  needs endpoints; this node can be announced through it"}) {
+    EXPECT_NE(kinds.find(wanted), std::string::npos) << wanted << " is not in\n" << kinds;
+  }
+  EXPECT_EQ(json({"providers", "kinds"}).find("kinds")->as_array()->size(), 9u);
+
+  expect(0, {"member", "join", "n1", "10.0.0.1:7000", "--zone", "z1"});
+  ASSERT_TRUE(becomes("AVAILABLE", {"status"}));
+  const std::string member = expect(0, {"member", "show", "n1"});
+  for (const char* wanted : {"consumers", "default (active)", "10.0.0.1:7000", "z1", "READY"}) {
+    EXPECT_NE(member.find(wanted), std::string::npos) << wanted << " is not in\n" << member;
+  }
+  EXPECT_TRUE(expect(1, {"member", "show", "nobody"}).starts_with("error: NOT_FOUND"));
+}
+
+TEST_F(EndToEndTest, S3_HeldRemovalsAreShownAndReleased) {
+  ASSERT_TRUE(daemon_.stop());
+  daemon_.add_environment("ROLLCALL_LEAVE_GUARD_ENABLED", "true");
+  daemon_.add_environment("ROLLCALL_LEAVE_GUARD_HOLD", "24h");
+  const auto started = daemon_.start();
+  ASSERT_TRUE(started) << started.error();
+  expect(0, {"member", "join", "n1", "10.0.0.1:7000"});
+  expect(0, {"member", "join", "n2", "10.0.0.2:7000"});
+  ASSERT_TRUE(becomes("n2", {"members"}));
+  expect(0, {"member", "leave", "n2"});
+  ASSERT_TRUE(becomes("The leave guard holds back 1 removal.", {"status"}));
+  expect(4, {"status", "--check"});
+  EXPECT_NE(expect(0, {"members"}).find("n2"), std::string::npos);
+  EXPECT_EQ(expect(0, {"release-removals"}), "Released 1 removal.\n");
+  EXPECT_EQ(expect(0, {"members"}).find("n2"), std::string::npos);
+  EXPECT_EQ(*json({"release-removals"}).find("released")->as_i64(), 0);
+  expect(0, {"status", "--check"});
+}
+
 TEST_F(EndToEndTest, R3_5_ADrainingSidecarServesAndRefusesWrites) {
   expect(0, {"member", "join", "n1", "10.0.0.1:7000"});
   expect(0, {"drain"});

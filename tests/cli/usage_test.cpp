@@ -1,6 +1,7 @@
 // Arguments, exit statuses and errors of the command, without a sidecar.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -32,23 +33,49 @@ Ran run_with(const std::vector<std::string>& arguments) {
   return {status, out.str(), err.str()};
 }
 
-TEST(UsageTest, HelpIsEverywhereWithExamples) {
-  for (const std::vector<std::string>& arguments :
-       std::vector<std::vector<std::string>>{{"--help"},
-                                             {"status", "--help"},
-                                             {"watch", "--help"},
-                                             {"providers", "--help"},
-                                             {"providers", "apply", "--help"},
-                                             {"member", "join", "--help"},
-                                             {"switch", "--help"},
-                                             {"store", "verify", "--help"},
-                                             {"local", "--help"},
-                                             {"local", "register", "--help"}}) {
-    const Ran ran = run_with(arguments);
-    EXPECT_EQ(ran.status, 0);
-    EXPECT_NE(ran.out.find("Example"), std::string::npos) << ran.out;
-    EXPECT_TRUE(ran.err.empty());
+// The names in a help's list of sub-commands, which is what users find them by.
+std::vector<std::string> subcommands_in(const std::string& help) {
+  std::istringstream lines(help);
+  std::vector<std::string> names;
+  std::string line;
+  while (std::getline(lines, line) && line != "Subcommands:") {
   }
+  // "  name      what it does"; a longer text goes on further to the right.
+  while (std::getline(lines, line) && line.starts_with("  ")) {
+    if (line.size() > 2 && line[2] != ' ') names.push_back(line.substr(2, line.find(' ', 2) - 2));
+  }
+  return names;
+}
+
+// Checks the help of `command` and of everything below it; how many of those can be run.
+int expect_help(const std::vector<std::string>& command) {
+  std::vector<std::string> arguments = command;
+  arguments.emplace_back("--help");
+  const Ran ran = run_with(arguments);
+  const std::string shown = ::testing::PrintToString(arguments);
+  EXPECT_EQ(ran.status, 0) << shown;
+  EXPECT_TRUE(ran.err.empty()) << shown << ran.err;
+  const std::size_t example = ran.out.find("\nExample");
+  EXPECT_NE(example, std::string::npos) << shown << ran.out;
+  std::string words = "rollcall";
+  for (const std::string& word : command) words += " " + word;
+  // One that shows this very command, options of rollcall itself aside.
+  const std::string last = command.empty() ? "rollcall" : command.back();
+  EXPECT_NE(ran.out.find(last, std::min(example, ran.out.size())), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("Usage: " + words + " "), std::string::npos) << ran.out;
+  int runnable = 0;
+  const auto below = subcommands_in(ran.out);
+  for (const std::string& name : below) {
+    std::vector<std::string> deeper = command;
+    deeper.push_back(name);
+    runnable += expect_help(deeper);
+  }
+  return below.empty() ? 1 : runnable;
+}
+
+TEST(UsageTest, HelpIsEverywhereWithExamples) {
+  // Fewer than there are now would mean that the walk has missed some.
+  EXPECT_GE(expect_help({}), 25);
   EXPECT_NE(run_with({"--help"}).out.find("Exit status:"), std::string::npos);
 }
 

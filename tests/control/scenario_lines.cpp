@@ -70,10 +70,10 @@ bool Runner::provider_line(const Words& words, Actor& actor) {
     said.add(std::move(given));
     actor.next.reset();
     if (verb == "beats") actor.next = now_ + actor.every;
-  } else if (verb == "late") {  // late answers …: of the stream before
+  } else if (verb == "late") {  // late answers …: of the stream before, or of the stopped one
     Actor old = actor;
     if (!answers(words, 3, old)) return false;
-    said.generation = StreamGeneration(actor.generation.value() - 1);
+    if (actor.running) said.generation = StreamGeneration(actor.generation.value() - 1);
     said.add(answer(old));
   } else if ((verb == "fails" && words.size() == 3) || (verb == "keeps" && words.size() == 4)) {
     const auto code = error_code_from_string(words.back());
@@ -269,6 +269,9 @@ bool Runner::perform_one(const Words& words) {
     for (const ProviderSpec& spec : specs_) {
       if (spec.descriptor.id.str() == words[0]) return provider_line(words, actors_[words[0]]);
     }
+    // One that was removed may still be talking.
+    const auto known = actors_.find(words[0]);
+    if (known != actors_.end() && words[1] == "late") return provider_line(words, known->second);
   }
   return operator_line(words);
 }

@@ -173,20 +173,5 @@ TEST_F(Consumers, R4_2_AQuarantineIsSeenByAllAndSurvivesARestart) {
   EXPECT_TRUE(after->view().members.find(NodeId("n1"))->blocked);
 }
 
-TEST_F(Consumers, R4_4_ARecoveredNodeIsUnblockedByTheNextRefresh) {
-  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
-  RecordingConsumer remoting(daemon_, {Bridge::Remoting, "remoting-1"});
-  ASSERT_TRUE(remoting.wait_for_members({"n1"}));
-  RemotingClient client(daemon_.channel(), "remoting-1");
-  ASSERT_TRUE(client.report_quarantined(NodeId("n1")));
-  ASSERT_TRUE(client.report_recovered(NodeId("n1")));
-  // The in-memory provider attests every 5 s; a member that joins is a refresh too.
-  ASSERT_DONE(daemon_.admin().join_member(member("n2")));
-  EXPECT_TRUE(remoting.wait_for_event([](const auto& e) {
-    return e.has_remote_topology() && e.remote_topology().kind() == v1::REMOTE_KIND_UNBLOCKED &&
-           e.remote_topology().node().id() == "n1";
-  })) << remoting.describe();
-}
-
 }  // namespace
 }  // namespace rollcall::test

@@ -64,11 +64,16 @@ class DnsFailover : public ::testing::Test {
     });
   }
   std::size_t deltas() { return consumer_->events(v1::ClusterEvent::kDelta).size(); }
-  void expect_failover(const std::string& code) {
+  void expect_failover(const std::string& code, v1::FailoverReason reason) {
     EXPECT_TRUE(state_becomes("dns", [&](const v1::ProviderState& s) {
       return s.health() == v1::HEALTH_UNREACHABLE && !s.active() && s.last_error_code() == code;
     })) << daemon_.output();
     EXPECT_TRUE(state_becomes("standby", [](const v1::ProviderState& s) { return s.active(); }));
+    EXPECT_TRUE(consumer_->wait_for_event([&](const auto& e) {
+      return e.has_provider_changed() && e.provider_changed().from_provider_id() == "dns" &&
+             e.provider_changed().to_provider_id() == "standby" &&
+             e.provider_changed().reason() == reason;
+    })) << consumer_->describe();
   }
   void expect_way_back_without_a_change() {
     EXPECT_TRUE(state_becomes("dns", [](const v1::ProviderState& s) { return s.active(); }))
@@ -85,14 +90,14 @@ class DnsFailover : public ::testing::Test {
 
 TEST_F(DnsFailover, R2_5_SilenceIsATimeout) {
   ASSERT_TRUE(knot_->pause());
-  expect_failover("TIMEOUT");
+  expect_failover("TIMEOUT", v1::FAILOVER_REASON_TIMEOUT);
   ASSERT_TRUE(knot_->resume());
   expect_way_back_without_a_change();
 }
 
 TEST_F(DnsFailover, R2_5_RefusalAndServfailAreOutages) {
   knot_->kill();
-  expect_failover("BACKEND_UNAVAILABLE");
+  expect_failover("BACKEND_UNAVAILABLE", v1::FAILOVER_REASON_HEALTH_DEGRADED);
   const auto broken = knot_->break_zone();
   ASSERT_TRUE(broken) << broken.error();
   EXPECT_TRUE(state_becomes("dns", [](const v1::ProviderState& s) {

@@ -39,6 +39,11 @@ class Http : public ::testing::Test {
     ASSERT_DONE(daemon_.admin().register_provider(file_provider("file", 1, path), unread));
     wait_for_members(count);
   }
+  // The value of a series on the page of metrics; -1: it is not there.
+  static double value_of(const std::string& page, const std::string& series) {
+    const std::size_t at = page.find("\n" + series + " ");
+    return at == std::string::npos ? -1 : std::stod(page.substr(at + series.size() + 2, 32));
+  }
   DaemonProcess daemon_;
 };
 
@@ -191,22 +196,40 @@ TEST_F(Http, ADrainingSidecarIsNotReady) {
 }
 
 TEST_F(Http, R4_5_HealthAndTimesAreExported) {
-  ASSERT_DONE(daemon_.admin().join_member(member("n1")));
-  wait_for_members(1);
+  ClusterNode leaving = member("n2");
+  leaving.status = NodeStatus::Draining;
+  ClusterNode failing = member("n3");
+  failing.status = NodeStatus::NotReady;
+  for (const ClusterNode& n : {member("n1"), leaving, failing, member("n4")})
+    ASSERT_DONE(daemon_.admin().join_member(n));
+  wait_for_members(4);
+  client::RemotingClient remoting(daemon_.channel(), "remoting-1");
+  ASSERT_TRUE(remoting.report_quarantined(NodeId("n4")));
   const HttpReply reply = daemon_.get("/metrics");
   ASSERT_EQ(reply.status, 200);
   EXPECT_TRUE(reply.content_type.starts_with("text/plain; version=0.0.4")) << reply.content_type;
   for (const char* wanted :
        {"rollcall_provider_health{provider=\"default\",state=\"HEALTHY\"} 1",
-        "rollcall_provider_last_update_timestamp_seconds{provider=\"default\"}",
-        "rollcall_topology_members{status=\"READY\"} 1", "rollcall_remote_nodes{",
+        "rollcall_topology_members{status=\"READY\"} 2", "rollcall_remote_nodes{state=\"up\"} 1",
+        "rollcall_remote_nodes{state=\"degraded\"} 1", "rollcall_remote_nodes{state=\"down\"} 2",
         "rollcall_availability{state=\"AVAILABLE\"} 1"})
-    EXPECT_NE(reply.body.find(wanted), std::string::npos) << wanted << "\n" << reply.body;
+    EXPECT_NE(reply.body.find(std::string("\n") + wanted + "\n"), std::string::npos)
+        << wanted << "\n"
+        << reply.body;
+  // Both tell of one answer: the newest of the only provider.
+  const double updated =
+      value_of(reply.body, "rollcall_provider_last_update_timestamp_seconds{provider=\"default\"}");
+  EXPECT_GT(updated, 0);
+  EXPECT_EQ(value_of(reply.body, "rollcall_remote_nodes_last_update_timestamp_seconds"), updated);
 }
 
 TEST_F(Http, R5_1_LatencyFailoversAndInterruptionsAreMeasured) {
+  const std::string answers = "rollcall_snapshot_latency_seconds_count";
+  const double before = value_of(daemon_.get("/metrics").body, answers);
+  EXPECT_GE(before, 0);
   ASSERT_DONE(daemon_.admin().join_member(member("n1")));
   wait_for_members(1);
+  EXPECT_GT(value_of(daemon_.get("/metrics").body, answers), before);
   const std::string path = (daemon_.directory() / "members.json").string();
   replace_file(path, member_file({member("n1")}));
   ASSERT_DONE(daemon_.admin().register_provider(file_provider("file", 10, path)));
@@ -221,11 +244,14 @@ TEST_F(Http, R5_1_LatencyFailoversAndInterruptionsAreMeasured) {
   ASSERT_TRUE(active("default"));
   const std::string body = daemon_.get("/metrics").body;
   for (const char* wanted :
-       {"rollcall_snapshot_latency_seconds_count",
-        "rollcall_failovers_total{from=\"default\",reason=\"RECOVERED\",to=\"file\"} 1",
-        "rollcall_failovers_total{from=\"file\",reason=\"HEALTH_DEGRADED\",to=\"default\"} 1",
-        "rollcall_stream_interruptions_total{"})
+       {"rollcall_failovers_total{from=\"default\",reason=\"RECOVERED\",to=\"file\"} 1",
+        "rollcall_failovers_total{from=\"file\",reason=\"HEALTH_DEGRADED\",to=\"default\"} 1"})
     EXPECT_NE(body.find(wanted), std::string::npos) << wanted << "\n" << body;
+  // Three in a row made it Unreachable.
+  EXPECT_GE(
+      value_of(body,
+               R"(rollcall_stream_interruptions_total{code="MALFORMED_RESPONSE",provider="file"})"),
+      3);
 }
 
 TEST_F(Http, AForeignHostIsRefused) {

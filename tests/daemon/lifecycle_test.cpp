@@ -94,6 +94,24 @@ TEST_F(Lifecycle, R1_5_ProvidersAndMembersAreThereAfterARestart) {
   EXPECT_EQ(after->revision(), before->revision());
 }
 
+TEST_F(Lifecycle, S3_APinIsNotThereAfterARestart) {
+  start();
+  ASSERT_DONE(daemon_.admin().register_provider(in_memory_provider("second", -1)));
+  ASSERT_TRUE(eventually(kHungProgram, [&] {
+    const auto state = daemon_.admin().get_provider(ProviderId("second"));
+    return state && state->health() == v1::HEALTH_HEALTHY;
+  }));
+  ASSERT_DONE(daemon_.admin().switch_provider(ProviderId("second"), std::chrono::hours(24)));
+  ASSERT_EQ(daemon_.admin().get_status()->pinned_provider(), "second");
+  ASSERT_TRUE(daemon_.stop());
+  start();
+  EXPECT_EQ(daemon_.admin().get_status()->pinned_provider(), "");
+  EXPECT_TRUE(eventually(kHungProgram, [&] {
+    const auto status = daemon_.admin().get_status();
+    return status && status->active_provider() == "default";  // as the priorities have it
+  })) << daemon_.output();
+}
+
 TEST_F(Lifecycle, AConsumerFollowsOverARestartWithoutFalseJoinsOrLeaves) {
   start();
   ASSERT_DONE(daemon_.admin().join_member(member("n1")));

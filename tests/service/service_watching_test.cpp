@@ -46,9 +46,10 @@ TEST_F(Watching, R2_2_ATerminatedStreamIsToldWithTheLastHash) {
   }
   wait_for("the topology is stale", [&] { return hub_->state()->stale; });
   EXPECT_EQ(topology().members.size(), 1u);
-  // A new stream of the same provider brings it back.
-  script("p").members({node("a")});
-  wait_for_members(1);
+  // A new stream of the same provider brings it back: fresh, and with what changed meanwhile.
+  script("p").members({node("a"), node("b")});
+  wait_for_members(2);
+  EXPECT_EQ(script("p").streams(), 2);
 }
 
 TEST_F(Watching, R2_3_TheSameAnswerAgainCausesNoEvent) {
@@ -109,6 +110,27 @@ TEST_F(Watching, R5_2_AProviderWhoseAnswersKeepFailingValidationIsHeldBack) {
   });
   ASSERT_TRUE(service_->flush_state(std::chrono::seconds(60)));
   EXPECT_EQ(state_.load_holds().value(), std::vector<ProviderId>{ProviderId("bad")});
+}
+
+TEST_F(Watching, R5_1_LatencyIsFromTheCompleteAnswerToItsEvents) {
+  start({scripted("p")});
+  SnapshotAnswer answer{{node("a")}, "1", 0, script("p").now()};
+  answer.times.read_began -= std::chrono::hours(1);  // how long the backend took is not in it
+  answer.times.complete -= std::chrono::minutes(2);
+  script("p").say(answer);
+  wait_for_members(1);
+  // Nothing is told of the same answer again, so there is nothing to measure.
+  const MonoTime confirmed = topology().confirmed_at;
+  script("p").members({node("a")});
+  wait_for("it was confirmed again", [&] { return topology().confirmed_at > confirmed; });
+  const std::string page = metrics_.expose({});
+  const auto value = [&](const std::string& series) {
+    const std::size_t at = page.find("\n" + series + " ");
+    return at == std::string::npos ? -1 : std::stod(page.substr(at + series.size() + 2, 32));
+  };
+  EXPECT_EQ(value("rollcall_snapshot_latency_seconds_count"), 1);
+  EXPECT_GE(value("rollcall_snapshot_latency_seconds_sum"), 120);
+  EXPECT_LT(value("rollcall_snapshot_latency_seconds_sum"), 3600);
 }
 
 TEST_F(Watching, R5_3_WithoutAnyProviderAllAreToldAndTheTopologyStays) {

@@ -1,6 +1,7 @@
 #include "tests/backends/consul_agent.h"
 
 #include <httplib.h>
+#include <signal.h>
 #include <strings.h>
 
 #include <algorithm>
@@ -58,11 +59,15 @@ Outcome<std::unique_ptr<ConsulAgent>> ConsulAgent::start(Options options) {
 }
 
 Outcome<void> ConsulAgent::choose_ports_and_start() {
-  const auto ports = free_ports(3);
+  const auto ports = free_ports(4);
   if (ports.empty()) return tl::unexpected(std::string("no free ports"));
   http_port_ = ports[0];
   server_port_ = ports[1];
   serf_port_ = ports[2];
+  if (!options_.cert_pem.empty()) {
+    https_port_ = ports[3];
+    write_certificate(options_.cert_pem, options_.key_pem);
+  }
   write_file(dir_ / "config.json", config());
   if (!options_.extra_config.empty()) write_file(dir_ / "extra.json", options_.extra_config);
   return spawn();
@@ -95,6 +100,12 @@ std::string ConsulAgent::config() const {
     config["bootstrap"] = true;
     config["data_dir"] = (dir_ / "data").string();
     config["raft_logstore"] = {{"backend", "boltdb"}};
+  }
+  if (https_port_ != 0) {
+    config["ports"]["https"] = https_port_;
+    config["tls"] = {
+        {"https",
+         {{"cert_file", (dir_ / "cert.pem").string()}, {"key_file", (dir_ / "key.pem").string()}}}};
   }
   if (!options_.join.empty()) {
     config["data_dir"] = (dir_ / "data").string();  // a client does not start without
@@ -150,8 +161,22 @@ Outcome<void> ConsulAgent::restart(Restart state) {
   return spawn();
 }
 
-std::string ConsulAgent::address() const { return "127.0.0.1:" + std::to_string(http_port_); }
-std::string ConsulAgent::url() const { return "http://" + address(); }
+void ConsulAgent::write_certificate(std::string_view cert_pem, std::string_view key_pem) {
+  write_file(dir_ / "cert.pem", cert_pem);
+  write_file(dir_ / "key.pem", key_pem);
+}
+
+bool ConsulAgent::replace_certificate(std::string_view cert_pem, std::string_view key_pem) {
+  write_certificate(cert_pem, key_pem);
+  return process_->signal(SIGHUP);
+}
+
+std::string ConsulAgent::address() const {
+  return "127.0.0.1:" + std::to_string(https_port_ != 0 ? https_port_ : http_port_);
+}
+std::string ConsulAgent::url() const {
+  return (https_port_ != 0 ? "https://" : "http://") + address();
+}
 std::string ConsulAgent::cluster_address() const {
   return "127.0.0.1:" + std::to_string(serf_port_);
 }

@@ -40,6 +40,9 @@ class ConsulAgent {
     // The cluster_address() of a server, which has to outlive it: this one is a client of that
     // cluster, with services of its own. Neither durable nor acl.
     std::string join = {};
+    // PEM; with a certificate address() speaks HTTPS. The fixture itself goes by plain HTTP.
+    std::string cert_pem = {};
+    std::string key_pem = {};
     std::string extra_config;  // JSON object merged over the configuration by Consul itself
   };
 
@@ -48,9 +51,8 @@ class ConsulAgent {
   static Outcome<std::unique_ptr<ConsulAgent>> start(Options options);
   static Outcome<std::unique_ptr<ConsulAgent>> start() { return start(Options{}); }
 
-  std::string address() const;  // "127.0.0.1:<port>", stable over restarts
-  std::string url() const;      // "http://127.0.0.1:<port>"
-  std::uint16_t port() const { return http_port_; }
+  std::string address() const;  // "127.0.0.1:<port>", stable over restarts; TLS if so chosen
+  std::string url() const;      // "http://…" or "https://…" of address()
   std::string cluster_address() const;  // where other agents join it
   const std::string& node_name() const { return options_.node_name; }
   // May do everything; only with Options::acl.
@@ -64,6 +66,9 @@ class ConsulAgent {
   Outcome<void> restart(Restart state);
   // Waits until the agent answers about its own catalogue; start and restart have done so already.
   Outcome<void> await_ready();
+  // Another certificate from the next connection on, soon: those that are open stay. It reloads, by
+  // which an agent that is not durable forgets the services that were registered with it.
+  bool replace_certificate(std::string_view cert_pem, std::string_view key_pem);
 
   struct Service {
     std::string name;
@@ -112,6 +117,7 @@ class ConsulAgent {
   Outcome<void> choose_ports_and_start();
   Outcome<void> spawn();
   std::string config() const;
+  void write_certificate(std::string_view cert_pem, std::string_view key_pem);
   Outcome<void> expect_ok(std::string_view method, const std::string& path,
                           const std::string& body = {});
 
@@ -119,6 +125,7 @@ class ConsulAgent {
   TempDir dir_;
   std::filesystem::path binary_;
   std::uint16_t http_port_ = 0;
+  std::uint16_t https_port_ = 0;  // 0: none
   std::uint16_t server_port_ = 0;
   std::uint16_t serf_port_ = 0;
   std::map<std::string, Policy, std::less<>> tokens_;  // by secret

@@ -100,6 +100,13 @@ void NginxServer::serve(std::string_view content, const std::string& name) {
   std::filesystem::rename(beside, dir_.path() / "www" / name);
 }
 
+void NginxServer::serve_zeros(std::uintmax_t bytes, const std::string& name) {
+  const auto beside = dir_ / "next";
+  write_file(beside, "");
+  std::filesystem::resize_file(beside, bytes);
+  std::filesystem::rename(beside, dir_.path() / "www" / name);
+}
+
 void NginxServer::remove(const std::string& name) {
   std::filesystem::remove(dir_.path() / "www" / name);
 }

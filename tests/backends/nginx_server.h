@@ -34,6 +34,8 @@ class NginxServer {
 
   // The file, replaced in one step.
   void serve(std::string_view content, const std::string& name = "targets.json");
+  // That many bytes of nothing, which cost nothing to keep.
+  void serve_zeros(std::uintmax_t bytes, const std::string& name = "targets.json");
   void remove(const std::string& name = "targets.json");
   // Started again with another configuration, which one process alone can't take while it runs.
   Outcome<void> reconfigure(Options options);

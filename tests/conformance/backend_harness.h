@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,17 @@ class BackendHarness {
   virtual void set_members(ClusterProvider& provider, const std::vector<ClusterNode>& nodes) = 0;
   // What this backend can say of a node: the same, unless its format has no place for all of it.
   virtual ClusterNode as_told(const ClusterNode& node) { return node; }
-  // The backend can't be asked until repair(). False: there is nothing that could be broken.
+  // The backend is silent (or what stands for that where nobody is asked) until repair(). False:
+  // there is nothing that could be broken.
   virtual bool break_down() = 0;
+  // Connections are refused until repair(), after which it may have forgotten its members. False:
+  // nobody listens at this kind's backend, or it can't be started again cheaply.
+  virtual bool refuse() { return false; }
   virtual void repair() = 0;
+  // Until set_members() the backend has more than the kind takes; the code that this has to be told
+  // by. None: that much would cost more than a suite of every kind may, or the real server never
+  // says it; then it is in the kind's own tests.
+  virtual std::optional<ErrorCode> exceed_limits() { return std::nullopt; }
 };
 
 // Defined by the one harness file of a test binary.

@@ -44,17 +44,32 @@ class ConsulHarness : public BackendHarness {
     for (const std::string& id : there_) {
       if (wanted.contains(id)) continue;
       ASSERT_TRUE(agent_->deregister_service(id));
+      draining_.erase(id);
     }
     for (const ClusterNode& node : nodes) {
       put("/v1/agent/service/register", registration(node));
-      if (node.status == NodeStatus::Draining) {
-        put("/v1/agent/service/maintenance/" + node.id.str() + "?enable=true", "");
-      }
+      const bool drains = node.status == NodeStatus::Draining;
+      const bool as_it_was =
+          drains ? !draining_.insert(node.id.str()).second : draining_.erase(node.id.str()) == 0;
+      if (as_it_was) continue;  // maintenance outlives a registration
+      put("/v1/agent/service/maintenance/" + node.id.str() +
+              "?enable=" + (drains ? "true" : "false"),
+          "");
     }
     there_ = std::move(wanted);
   }
   bool break_down() override { return agent_->pause(); }
-  void repair() override { ASSERT_TRUE(agent_->resume()); }
+  bool refuse() override {
+    agent_->kill();
+    return true;
+  }
+  void repair() override {
+    if (agent_->resume()) return;
+    const auto restarted = agent_->restart(ConsulAgent::Restart::kEmptyState);
+    ASSERT_TRUE(restarted) << restarted.error();
+    there_.clear();
+    draining_.clear();
+  }
 
  private:
   void put(const std::string& path, const std::string& body) {
@@ -66,6 +81,7 @@ class ConsulHarness : public BackendHarness {
   RealClock clock_;
   std::unique_ptr<ConsulAgent> agent_;
   std::set<std::string> there_;
+  std::set<std::string> draining_;
 };
 
 }  // namespace

@@ -37,12 +37,7 @@ class CustomHarness : public BackendHarness {
   CustomHarness() {
     grpc_init();  // what gRPC opens once for a process stays open, and is not taken for a leak
     std::filesystem::create_directory(members_);
-    Process::Options options;
-    options.argv = {(bin_dir() / "rollcall-plugin-directory").string(), socket_};
-    options.output = directory_ / "plugin.log";
-    auto plugin = Process::start(options);
-    EXPECT_TRUE(plugin) << (plugin ? "" : plugin.error());
-    if (plugin) plugin_ = std::make_unique<Process>(std::move(*plugin));
+    start();
   }
   ~CustomHarness() override { grpc_shutdown(); }
 
@@ -72,9 +67,27 @@ class CustomHarness : public BackendHarness {
     }
   }
   bool break_down() override { return plugin_->pause(); }
-  void repair() override { ASSERT_TRUE(plugin_->resume()); }
+  bool refuse() override {
+    plugin_->kill();
+    return true;
+  }
+  void repair() override {
+    if (plugin_->resume()) return;
+    std::filesystem::remove(socket_);
+    start();
+    ASSERT_TRUE(running());
+  }
 
  private:
+  void start() {
+    Process::Options options;
+    options.argv = {(bin_dir() / "rollcall-plugin-directory").string(), socket_};
+    options.output = directory_ / "plugin.log";
+    auto plugin = Process::start(options);
+    EXPECT_TRUE(plugin) << (plugin ? "" : plugin.error());
+    if (plugin) plugin_ = std::make_unique<Process>(std::move(*plugin));
+  }
+
   RealClock clock_;
   TempDir directory_;
   const std::filesystem::path members_ = directory_ / "members";

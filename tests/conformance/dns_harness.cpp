@@ -43,7 +43,15 @@ class DnsHarness : public BackendHarness {
     return told;
   }
   bool break_down() override { return server_->pause(); }
-  void repair() override { ASSERT_TRUE(server_->resume()); }
+  bool refuse() override {
+    server_->kill();
+    return true;
+  }
+  void repair() override {
+    if (server_->resume()) return;
+    const auto restarted = server_->restart();
+    ASSERT_TRUE(restarted) << restarted.error();
+  }
 
  private:
   RealClock clock_;

@@ -48,7 +48,15 @@ class EtcdHarness : public BackendHarness {
     there_ = std::move(wanted);
   }
   bool break_down() override { return server_->pause(); }
-  void repair() override { ASSERT_TRUE(server_->resume()); }
+  bool refuse() override {
+    server_->kill();
+    return true;
+  }
+  void repair() override {
+    if (server_->resume()) return;
+    const auto restarted = server_->restart(EtcdServer::Restart::kKeepState);
+    ASSERT_TRUE(restarted) << restarted.error();
+  }
 
  private:
   RealClock clock_;

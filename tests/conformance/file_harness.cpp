@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "core/codec/node_codec.h"
+#include "core/limits.h"
 #include "tests/backends/environment.h"
 #include "tests/conformance/backend_harness.h"
 #include "tests/providers/provider_support.h"
@@ -28,6 +31,13 @@ class FileHarness : public BackendHarness {
   }
   bool break_down() override { return ::unlink(path_.c_str()) == 0; }
   void repair() override { write_and_rename(path_, text_); }
+  std::optional<ErrorCode> exceed_limits() override {
+    const std::string beside = path_ + ".large";
+    write_in_place(beside, text_);
+    std::filesystem::resize_file(beside, limits::kMaxMemberFileBytes + 1);
+    std::filesystem::rename(beside, path_);
+    return ErrorCode::LimitExceeded;
+  }
 
  private:
   RealClock clock_;

@@ -3,6 +3,7 @@
 
 #include "core/codec/json_writer.h"
 #include "core/http_sd.h"
+#include "core/limits.h"
 #include "tests/backends/nginx_server.h"
 #include "tests/conformance/backend_harness.h"
 #include "tests/providers/provider_support.h"
@@ -50,7 +51,19 @@ class HttpHarness : public BackendHarness {
     server_->serve(target_groups(nodes));
   }
   bool break_down() override { return server_->pause(); }
-  void repair() override { ASSERT_TRUE(server_->resume()); }
+  bool refuse() override {
+    server_->kill();
+    return true;
+  }
+  void repair() override {
+    if (server_->resume()) return;
+    const auto restarted = server_->restart();
+    ASSERT_TRUE(restarted) << restarted.error();
+  }
+  std::optional<ErrorCode> exceed_limits() override {
+    server_->serve_zeros(limits::kMaxBackendAnswerBytes + 1);
+    return ErrorCode::LimitExceeded;
+  }
 
  private:
   RealClock clock_;

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "providers/local/registry/process_identity.h"
 #include "providers/local/registry/registry_file.h"
@@ -36,6 +38,7 @@ class LocalHarness : public BackendHarness {
     ASSERT_TRUE(self) << self.error().message;
     const auto lock = RegistryLock::acquire(lock_path(), clock_, {kPatience, {}});
     ASSERT_TRUE(lock) << lock.error().message;
+    if (std::exchange(too_large_, false)) std::filesystem::remove(file_path());
     auto content = load_registry(files_, directory());
     ASSERT_TRUE(content) << content.error().message;
     content->entries.clear();
@@ -54,15 +57,25 @@ class LocalHarness : public BackendHarness {
     return held_.has_value();
   }
   void repair() override { held_.reset(); }
+  // A registry that large was not written by us: it is broken.
+  std::optional<ErrorCode> exceed_limits() override {
+    const auto lock = RegistryLock::acquire(lock_path(), clock_, {kPatience, {}});
+    EXPECT_TRUE(lock) << lock.error().message;
+    std::filesystem::resize_file(file_path(), limits::kMaxLocalRegistryBytes + 1);
+    too_large_ = true;
+    return ErrorCode::StoreCorrupted;
+  }
 
  private:
   std::string directory() const { return (state_dir_ / "local").string(); }
+  std::string file_path() const { return directory() + "/" + std::string(kLocalRegistryFile); }
   std::string lock_path() const { return directory() + "/" + std::string(kLocalLockFile); }
 
   RealClock clock_;
   PosixFileSystem files_;
   TempDir state_dir_;
   std::optional<RegistryLock> held_;
+  bool too_large_ = false;
 };
 
 }  // namespace

@@ -25,6 +25,11 @@ Members by_id(const std::vector<ClusterNode>& nodes) {
   return members;
 }
 
+// core/provider.h. Of several cancels the quickest counts: a busy machine may hold up one, or all
+// but one; a stream that waits for anything else holds up each.
+constexpr Duration kCancelBound = std::chrono::seconds(1);
+constexpr int kCancels = 3;
+
 bool is_failure(const ProviderEvent& e) { return std::holds_alternative<FailedAnswer>(e); }
 
 // What a consumer of the stream holds: the members, kept by the rules of core/provider.h.
@@ -144,6 +149,32 @@ TEST_F(ProviderConformance, R2_1_TheFirstAnswerIsASnapshotAndChangesFollow) {
   view.until(stream, {plain("b"), changed});
 }
 
+TEST_F(ProviderConformance, R4_1_DrainingIsAChangeAndNeitherALeaveNorAJoin) {
+  set({plain("a"), plain("b")});
+  StreamReader stream(provider_->stream());
+  View view(*harness_);
+  view.until(stream, {plain("a"), plain("b")});
+  const Members before = view.members;
+  ClusterNode draining = plain("b");
+  draining.status = NodeStatus::Draining;
+  const auto same_ids = [&] {
+    return std::equal(before.begin(), before.end(), view.members.begin(), view.members.end(),
+                      [](const auto& x, const auto& y) { return x.first == y.first; });
+  };
+  for (const ClusterNode& wanted : {draining, plain("b")}) {  // and back
+    const Members goal = view.seen({plain("a"), wanted});
+    set({plain("a"), wanted});
+    if (view.members == goal) continue;  // DNS has no word for it
+    stream.until([&](const ProviderEvent& event) {
+      view.apply(event);
+      const auto* change = std::get_if<ChangeAnswer>(&event);
+      EXPECT_TRUE(change == nullptr || change->removals.empty()) << to_text(event);
+      EXPECT_TRUE(same_ids()) << to_text(event);
+      return view.members == goal;
+    });
+  }
+}
+
 TEST_F(ProviderConformance, EveryFieldOfANodeArrives) {
   // The same node must look the same at every provider, or a switch would tell false differences.
   set(full_nodes(6));
@@ -213,16 +244,52 @@ TEST_F(ProviderConformance, AFailureCarriesACodeAndNoMembersAndPasses) {
   EXPECT_EQ(view.members, view.seen({plain("a")}));
 }
 
+TEST_F(ProviderConformance, ARefusalIsAnOutageAndPasses) {
+  set({plain("a")});
+  StreamReader stream(provider_->stream());
+  View view(*harness_);
+  view.until(stream, {plain("a")});
+  if (!harness_->refuse()) {
+    // Nobody listens; or it takes seconds to start again, and kubernetes_server_provider_test has
+    // done so.
+    EXPECT_TRUE(!factory_->info().needs_endpoints || factory_->info().kind == "kubernetes");
+    return;
+  }
+  const ProviderEvent failed = stream.until(is_failure);
+  ASSERT_TRUE(is_failure(failed));
+  EXPECT_EQ(std::get<FailedAnswer>(failed).code, ErrorCode::BackendUnavailable) << to_text(failed);
+  const auto checked = provider_->check_connectivity(in(limits::kConnectivityDeadline));
+  ASSERT_FALSE(checked.has_value());
+  EXPECT_EQ(checked.error().code, ErrorCode::BackendUnavailable) << checked.error().message;
+  EXPECT_EQ(view.members, view.seen({plain("a")}));
+  harness_->repair();
+  set({plain("a")});
+  view.apply(stream.until([](const ProviderEvent& e) { return !is_failure(e); }));
+  view.until(stream, {plain("a")});
+}
+
+TEST_F(ProviderConformance, WhatIsAboveTheLimitsIsAFailureAndTheViewStays) {
+  set({plain("a")});
+  StreamReader stream(provider_->stream());
+  View view(*harness_);
+  view.until(stream, {plain("a")});
+  const auto code = harness_->exceed_limits();
+  if (!code) return;
+  const ProviderEvent failed = stream.until(
+      [](const ProviderEvent& e) { return !std::holds_alternative<UnchangedAnswer>(e); });
+  ASSERT_TRUE(is_failure(failed)) << to_text(failed);
+  EXPECT_EQ(std::get<FailedAnswer>(failed).code, *code) << to_text(failed);
+  set({plain("a")});
+  view.apply(stream.until([](const ProviderEvent& e) { return !is_failure(e); }));
+  EXPECT_EQ(view.members, view.seen({plain("a")}));
+}
+
 TEST_F(ProviderConformance, AStreamThatFollowsAnotherBeginsWithASnapshot) {
   set({plain("a")});
   for (int i = 0; i < 3; ++i) {
     StreamReader stream(provider_->stream());
     View view(*harness_);
     view.until(stream, {plain("a")});
-    const Duration took = stream.stop();
-    // SPEC: 1 s. A stream that ignored it would take its whole wait, which the next test makes
-    // long.
-    EXPECT_LT(took, Duration(std::chrono::seconds(5)));
   }
 }
 
@@ -233,12 +300,14 @@ TEST_F(ProviderConformance, CancelEndsAnyWait) {
   auto created = factory_->create(slow, harness_->context());
   ASSERT_TRUE(created.has_value());
   set({plain("a")});
-  for (int i = 0; i < 3; ++i) {
+  Duration quickest = Duration::max();
+  for (int i = 0; i < kCancels; ++i) {
     StreamReader stream((*created)->stream());
     View view(*harness_);
     view.until(stream, {plain("a")});
-    EXPECT_LT(stream.stop(), Duration(std::chrono::seconds(4)));  // the waits are 5 s and more
+    quickest = std::min(quickest, stream.stop());  // the waits are 4 s and more
   }
+  EXPECT_LT(quickest, kCancelBound);
 }
 
 TEST_F(ProviderConformance, CancelMayComeFirstOftenAndFromAnyThread) {
@@ -257,12 +326,16 @@ TEST_F(ProviderConformance, CancelMayComeFirstOftenAndFromAnyThread) {
 
 TEST_F(ProviderConformance, ASilentBackendDoesNotHoldACancelledStream) {
   set({plain("a")});
-  StreamReader stream(provider_->stream());
-  View view(*harness_);
-  view.until(stream, {plain("a")});
-  const bool broken = harness_->break_down();
-  EXPECT_LT(stream.stop(), Duration(std::chrono::seconds(5)));
-  if (broken) harness_->repair();
+  Duration quickest = Duration::max();
+  for (int i = 0; i < kCancels; ++i) {
+    StreamReader stream(provider_->stream());
+    View view(*harness_);
+    view.until(stream, {plain("a")});
+    const bool broken = harness_->break_down();
+    quickest = std::min(quickest, stream.stop());
+    if (broken) harness_->repair();
+  }
+  EXPECT_LT(quickest, kCancelBound);
 }
 
 TEST_F(ProviderConformance, NoThreadAndNoDescriptorIsLeftBehind) {

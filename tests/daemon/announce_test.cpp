@@ -87,11 +87,13 @@ TEST_F(Announce, InTheProcessRegistryItIsThisProcessAndComesBack) {
 TEST_F(Announce, ThroughAPluginItIsAMemberUntilTheEnd) {
   const std::string members = (daemon_.directory() / "members").string();
   std::filesystem::create_directories(members);
-  daemon_.set_config(
-      "providers: [{id: mine, kind: custom, priority: 10, watch_params: {command: '" +
-      (bin_dir() / "rollcall-plugin-directory").string() +
-      "', start_ms: 60000, attest_ms: 500, config: '{\"directory\": \"" + members +
-      "\"}'}}]\nadmission: {allow_unreachable: true}\n" + announce_section("mine", "ttl: 30s"));
+  const auto with_arguments = [&](const std::string& arguments) {
+    return "providers: [{id: mine, kind: custom, priority: 10, watch_params: {command: '" +
+           (bin_dir() / "rollcall-plugin-directory").string() + "', args: '" + arguments +
+           "', start_ms: 60000, attest_ms: 500, config: '{\"directory\": \"" + members +
+           "\"}'}}]\nadmission: {allow_unreachable: true}\n" + announce_section("mine", "ttl: 30s");
+  };
+  daemon_.set_config(with_arguments("[]"));
   const auto started = daemon_.start();
   ASSERT_TRUE(started) << started.error();
   ASSERT_TRUE(state_becomes("LISTED"));
@@ -101,6 +103,15 @@ TEST_F(Announce, ThroughAPluginItIsAMemberUntilTheEnd) {
   std::filesystem::remove(file);  // behind our back: a later renewal puts it back
   EXPECT_TRUE(eventually(kHungProgram, [&] { return std::filesystem::exists(file); }));
   EXPECT_TRUE(state_becomes("LISTED"));
+  // Other settings that lead to the same place: what they registered is not withdrawn with the old.
+  const v1::AnnouncementState before = announcement();
+  daemon_.set_config(with_arguments("[\"{socket}\"]"));
+  ASSERT_TRUE(daemon_.reload());
+  EXPECT_TRUE(becomes("registered by the new one", [&](const auto& a) {
+    return a.registrations() > before.registrations() && a.state() == "LISTED";
+  }));
+  EXPECT_TRUE(std::filesystem::exists(file));
+  EXPECT_EQ(announcement().missing(), before.missing());
   const auto ended = daemon_.stop();
   ASSERT_TRUE(ended.has_value());
   EXPECT_TRUE(ended->ok());

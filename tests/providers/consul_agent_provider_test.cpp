@@ -1,5 +1,5 @@
 // The Consul provider against a real agent on loopback: services that come, fail and go, silence,
-// refusal, lost state, bad and filtering tokens.
+// refusal, lost state, bad and filtering tokens, TLS.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +8,7 @@
 #include "tests/backends/assert_done.h"
 #include "tests/backends/consul_agent.h"
 #include "tests/providers/provider_support.h"
+#include "tests/providers/test_certificates.h"
 
 namespace rollcall::test {
 namespace {
@@ -48,6 +49,7 @@ class ConsulAgentProvider : public ::testing::Test {
     d.kind = "consul";
     d.endpoints = endpoints.empty() ? std::vector{agent_->url()} : std::move(endpoints);
     d.auth.token_file = token_file;
+    d.auth.ca_file = ca_file_;
     d.watch_params = std::move(params);
     d.watch_params.try_emplace("service", "web");
     d.watch_params.try_emplace("wait_ms", "100");
@@ -83,6 +85,7 @@ class ConsulAgentProvider : public ::testing::Test {
 
   RealClock clock_;
   TempDir directory_;
+  std::string ca_file_;
   std::unique_ptr<ConsulAgent> agent_;
 };
 
@@ -204,6 +207,52 @@ TEST_F(ConsulAgentProvider, TokensThatAreBadDeniedOrFiltered) {
   EXPECT_EQ(first_that_is_no_failure(stream), "unchanged");
   ASSERT_DONE(agent_->revoke_token(*reader));
   EXPECT_EQ(failure(stream).code, ErrorCode::AuthFailed);
+}
+
+TEST_F(ConsulAgentProvider, AnAgentThatIsNotTrustedRemovesNobodyAndARotatedCaIsReadAgain) {
+  const TestAuthority old_authority;
+  const TestAuthority new_authority;
+  ConsulAgent::Options options;
+  const Certificate first = old_authority.issue("server.dc1.consul");
+  options.cert_pem = first.cert_pem;
+  options.key_pem = first.key_pem;
+  start(options);
+  const auto add_on_node = [&](const char* id) {  // the agent forgets its own when it reloads
+    ASSERT_DONE(agent_->register_on_node("n", "10.0.0.1", service("web", id)));
+  };
+  add_on_node("a");
+  ca_file_ = (directory_ / "ca.pem").string();
+  write_file(ca_file_, old_authority.ca_pem());
+  const auto connectivity = [&](Params params = {}) {
+    const auto checked =
+        create(std::move(params))
+            ->check_connectivity(clock_.now() + Duration(limits::kConnectivityDeadline));
+    return checked ? std::string("fine") : std::string(to_string(checked.error().code));
+  };
+  EXPECT_EQ(connectivity({{"tls_server_name", "server.dc1.consul"}}), "fine");
+  EXPECT_EQ(connectivity({{"tls_server_name", "server.dc2.consul"}}), "AUTH_FAILED");
+  StreamReader stream(create()->stream());
+  until_members(stream, "a");
+  add_on_node("b");
+  until_members(stream, "a b");
+
+  // The agent gets a certificate of another authority, which is seen with the next connection: the
+  // one that is open ends with a silence.
+  const Certificate second = new_authority.issue("server.dc1.consul");
+  ASSERT_TRUE(agent_->replace_certificate(second.cert_pem, second.key_pem));
+  ASSERT_TRUE(eventually(kPatience, [&] { return connectivity() == "AUTH_FAILED"; }));
+  ASSERT_TRUE(agent_->pause());
+  EXPECT_EQ(failure(stream).code, ErrorCode::Timeout);
+  ASSERT_TRUE(agent_->resume());
+  const ProviderEvent refused = stream.until([](const ProviderEvent& e) {
+    const auto* failed = std::get_if<FailedAnswer>(&e);
+    return failed == nullptr || failed->code == ErrorCode::AuthFailed;
+  });
+  EXPECT_THAT(to_text(refused), HasSubstr("AUTH_FAILED"));
+  write_and_rename(ca_file_, new_authority.ca_pem());
+  EXPECT_EQ(first_that_is_no_failure(stream), "unchanged");  // without a restart, nobody had left
+  ASSERT_DONE(agent_->deregister_on_node("n", "a"));
+  until_members(stream, "b");
 }
 
 TEST_F(ConsulAgentProvider, WithoutATokenAnEmptyAnswerProvesNothing) {

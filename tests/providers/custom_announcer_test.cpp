@@ -124,6 +124,19 @@ TEST_P(CustomAnnouncer, ABackendThatCannotBeWrittenIsToldByItsCode) {
   std::filesystem::create_directories(directory_.path());
 }
 
+// What is announced is withdrawn from a place that was left, but only if it surely is another one.
+TEST_P(CustomAnnouncer, OtherSettingsMayLeadToTheSamePlaceAndHaveTheSameName) {
+  use();
+  ASSERT_EQ(code_of(announcer_->register_node(soon())), "OK");
+  Params other = params();
+  other["args"] = in_python() ? "[\"-s\"," + other["args"].substr(1) : R"(["{socket}"])";
+  const auto provider = make_custom(clock_, other);
+  const auto announcer = provider->announcer(what_);
+  ASSERT_TRUE(announcer);
+  ASSERT_EQ(code_of(announcer->register_node(soon())), "OK");
+  EXPECT_EQ(announcer->registration(), announcer_->registration());
+}
+
 TEST_P(CustomAnnouncer, CancelledItEndsEveryCall) {
   use();
   announcer_->cancel();

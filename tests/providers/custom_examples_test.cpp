@@ -140,6 +140,13 @@ TEST_F(PluginExamples, TheInventoryPluginFollowsAFile) {
   ASSERT_EQ(snapshot->members.size(), 1u);
   EXPECT_EQ(snapshot->members[0].zone, "z1");
   EXPECT_EQ(snapshot->members[0].labels.at("rack"), "r4");
+  write_and_rename(path("nodes.csv"),
+                   "id,host,port,zone,rack,status\na,10.0.0.1,7000,z1,r4,DRAINING\n");
+  const ProviderEvent draining =
+      stream.until([](const ProviderEvent& e) { return to_text(e) == "change[+a]"; });
+  const auto* change = std::get_if<ChangeAnswer>(&draining);
+  ASSERT_NE(change, nullptr);
+  EXPECT_EQ(change->upserts.at(0).status, NodeStatus::Draining);
   write_and_rename(path("nodes.csv"), "id,host,status\nb,10.0.0.2,DRAINING\n");
   until_event(stream, "change[+b -a]");
   write_and_rename(path("nodes.csv"), "id,host\nb,10.0.0.2\nb,10.0.0.3\n");

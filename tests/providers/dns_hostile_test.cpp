@@ -247,6 +247,25 @@ TEST_F(DnsHostile, HundredsOfTargetsAreAskedForAFewAtATime) {
   EXPECT_EQ(snapshot->members.size(), static_cast<std::size_t>(kTargets));
 }
 
+TEST_F(DnsHostile, ALongTtlIsWaitedForAndAShortBoundIsNot) {
+  std::atomic<int> patient_questions{0};
+  ScriptedDns server([&](const Question& q) {
+    if (q.name == "patient.test") ++patient_questions;
+    return Replies{reply_to(q).a(q.name, 600, "10.0.0.1").bytes()};
+  });
+  StreamReader patient(create({server.address()}, {{"name", "patient.test"},
+                                                   {"max_ttl_ms", "3600000"},
+                                                   {"timeout_ms", "10000"}})  // asked once
+                           ->stream());
+  EXPECT_EQ(to_text(patient.next()), "snapshot[10.0.0.1:80]");
+  // The same TTL at a stream whose bound is short; by its questions time is told.
+  StreamReader eager(
+      create({server.address()}, {{"name", "eager.test"}, {"max_ttl_ms", "50"}})->stream());
+  EXPECT_EQ(to_text(eager.next()), "snapshot[10.0.0.1:80]");
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(to_text(eager.next()), "unchanged");
+  EXPECT_EQ(patient_questions, 1);
+}
+
 TEST_F(DnsHostile, R1_4_ConnectivityIsCheckedWithinItsDeadline) {
   ScriptedDns silent([](const Question&) { return Replies{}; });
   const auto checked = create({silent.address()}, {{"timeout_ms", "10000"}})

@@ -4,6 +4,7 @@
 
 #include "core/limits.h"
 #include "providers/etcd/etcd_provider.h"
+#include "providers/etcd/etcd_store.h"
 #include "tests/providers/provider_support.h"
 #include "tests/providers/scripted_etcd.h"
 #include "tests/providers/scripted_server.h"
@@ -200,6 +201,49 @@ TEST_F(EtcdHostileTest, ARevisionThatFallsUnderARunningWatchIsARollback) {
   EXPECT_EQ(news(reader), "snapshot[a]");
   etcd_->alter_range([](RangeResponse& r) { r.mutable_header()->set_revision(1); });
   EXPECT_THAT(news(reader), HasSubstr("INDEX_ROLLBACK"));
+}
+
+TEST_F(EtcdHostileTest, AWriteThatOthersRefusedIsUnknownAndWhatEtcdRefusedIsNot) {
+  start();
+  using Kind = SwapFailure::Kind;
+  using Code = grpc::StatusCode;
+  const struct {
+    Code status;
+    const char* message;
+    Kind kind;
+    ErrorCode code;
+  } cases[] = {
+      // A proxy on the way: whether etcd was asked before, nobody knows.
+      {Code::PERMISSION_DENIED, "RBAC: access denied", Kind::Unknown, ErrorCode::PermissionDenied},
+      {Code::UNAUTHENTICATED, "Jwt is expired", Kind::Unknown, ErrorCode::AuthFailed},
+      {Code::UNIMPLEMENTED, "no such route", Kind::Unknown, ErrorCode::CapabilityMissing},
+      {Code::INVALID_ARGUMENT, "bad upstream", Kind::Unknown, ErrorCode::MalformedResponse},
+      {Code::UNKNOWN, "Received http2 header with status: 403", Kind::Unknown,
+       ErrorCode::MalformedResponse},
+      {Code::UNAVAILABLE, "upstream reset", Kind::Unknown, ErrorCode::BackendUnavailable},
+      // etcd's own words, after which nothing was written.
+      {Code::PERMISSION_DENIED, "etcdserver: permission denied", Kind::Refused,
+       ErrorCode::PermissionDenied},
+      {Code::RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded", Kind::Refused,
+       ErrorCode::BackendUnavailable},
+      {Code::INVALID_ARGUMENT, "etcdserver: request is too large", Kind::Refused,
+       ErrorCode::LimitExceeded},
+      {Code::UNAVAILABLE, "etcdserver: request timed out", Kind::Unknown,
+       ErrorCode::BackendUnavailable},
+  };
+  EtcdStoreTarget target;
+  target.endpoints = {etcd_->url()};
+  target.key = "/p/a";
+  EtcdStore store(target, clock_);
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.message);
+    etcd_->answer_transactions(grpc::Status(c.status, c.message));
+    const auto swapped =
+        store.swap({7, 2, 1, 0}, "text", clock_.now() + Duration(std::chrono::seconds(60)));
+    ASSERT_FALSE(swapped.has_value());
+    EXPECT_EQ(swapped.error().kind, c.kind);
+    EXPECT_EQ(swapped.error().error.code, c.code) << swapped.error().error.message;
+  }
 }
 
 TEST_F(EtcdHostileTest, WhatIsNotEtcdIsNoBackend) {

@@ -175,7 +175,7 @@ TEST_F(HttpSdNginx, TokensThatAreAbsentWrongRevokedAndRotated) {
   EXPECT_EQ(first_that_is_no_failure(stream), "unchanged");
 }
 
-TEST_F(HttpSdNginx, TlsWantsATrustedServerAndAClientThatIsTrusted) {
+TEST_F(HttpSdNginx, TlsWantsATrustedServerAndAClientThatIsTrustedAndTheCaRotates) {
   const TestAuthority authority;
   const TestAuthority stranger;
   const Certificate server = authority.issue("sd.test");
@@ -194,6 +194,24 @@ TEST_F(HttpSdNginx, TlsWantsATrustedServerAndAClientThatIsTrusted) {
   EXPECT_EQ(code({}, auth), "fine");
   StreamReader stream(create({}, auth)->stream());
   until_members(stream, "a:1");
+  // The server's authority is replaced while the stream runs: nobody leaves, and the file that
+  // follows is taken up without a restart.
+  const TestAuthority next;
+  const Certificate renewed = next.issue("sd.test");
+  ASSERT_DONE(nginx_->reconfigure({.token = {},
+                                   .cert_pem = renewed.cert_pem,
+                                   .key_pem = renewed.key_pem,
+                                   .client_ca_pem = authority.ca_pem()}));
+  const ProviderEvent refused = stream.until([](const ProviderEvent& e) {
+    const auto* failed = std::get_if<FailedAnswer>(&e);
+    return std::holds_alternative<SnapshotAnswer>(e) ||
+           (failed != nullptr && failed->code == ErrorCode::AuthFailed);
+  });
+  EXPECT_THAT(to_text(refused), HasSubstr("AUTH_FAILED"));
+  secret("ca.pem", next.ca_pem());
+  EXPECT_EQ(first_that_is_no_failure(stream), "unchanged");
+  nginx_->serve(kAB);
+  until_members(stream, "a:1 b:1");
 }
 
 }  // namespace

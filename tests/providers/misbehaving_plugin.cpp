@@ -85,9 +85,16 @@ void leave_a_child() {
   ::_exit(127);
 }
 
-class Misbehaving final : public v1::ClusterProviderPlugin::Service {
+std::string content_of(const char* path) {
+  std::ifstream file(path == nullptr ? "" : path);
+  std::string word;
+  file >> word;
+  return word;
+}
+
+class Misbehaving : public v1::ClusterProviderPlugin::Service {
  public:
-  explicit Misbehaving(std::string mode) : mode_(std::move(mode)) {}
+  void set_mode(const std::string& mode) { mode_ = mode; }  // before it is served
 
   grpc::Status Handshake(grpc::ServerContext*, const v1::HandshakeRequest* request,
                          v1::HandshakeResponse* response) override {
@@ -148,6 +155,7 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
   grpc::Status Watch(grpc::ServerContext* context, const v1::PluginWatchRequest*,
                      Writer* writer) override {
     if (mode_ == "token" || mode_ == "token-once") return with_token(*context, *writer);
+    if (mode_ == "as-told") return as_told(*context, *writer);
     const auto mode = modes().find(mode_);
     if (mode != modes().end()) return mode->second(*context, *writer);
     writer->Write(snapshot_of(mode_ == "echo-token-file" ? token_file_ : "a"));
@@ -167,13 +175,18 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
     return grpc::Status::OK;
   }
 
-  // A backend that takes the token in the file $ACCEPTED_TOKEN. token-once: ours is read once.
+  // A backend that takes the token in the file $ACCEPTED_TOKEN, and asks for it again and again.
+  // token-once: ours is read once.
   grpc::Status with_token(grpc::ServerContext& context, Writer& writer) {
-    if (token_.empty() || mode_ == "token") token_ = content_of(token_file_);
-    const char* accepted = std::getenv("ACCEPTED_TOKEN");
-    if (accepted != nullptr && content_of(accepted) == token_) {
-      writer.Write(snapshot_of("a"));
-      return attest(context, writer);
+    if (token_.empty() || mode_ == "token") token_ = content_of(token_file_.c_str());
+    const auto taken = [&] { return content_of(std::getenv("ACCEPTED_TOKEN")) == token_; };
+    std::mutex mutex;
+    std::condition_variable never;
+    std::unique_lock lock(mutex);
+    v1::PluginEvent event = snapshot_of("a");
+    while (taken() && !context.IsCancelled() && writer.Write(event)) {
+      event = unchanged();
+      never.wait_for(lock, std::chrono::milliseconds(20));
     }
     v1::PluginEvent refused;
     refused.mutable_failed()->set_code("AUTH_FAILED");
@@ -181,11 +194,28 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
     writer.Write(refused);
     return grpc::Status::OK;
   }
-  static std::string content_of(const std::string& path) {
-    std::ifstream file(path);
-    std::string word;
-    file >> word;
-    return word;
+
+  // What the file $BEHAVIOUR says, as soon as it says so: "attest" and "drain" (the member's
+  // status) are good manners, anything else is a mode.
+  grpc::Status as_told(grpc::ServerContext& context, Writer& writer) {
+    std::mutex mutex;
+    std::condition_variable never;
+    std::unique_lock lock(mutex);
+    std::string before;
+    while (!context.IsCancelled()) {
+      const std::string now = content_of(std::getenv("BEHAVIOUR"));
+      if (now == "be-killed") ::kill(::getpid(), SIGKILL);
+      if (now == "hang") hang();
+      if (now != "attest" && now != "drain") return modes().at(now)(context, writer);
+      v1::PluginEvent event = now == before ? unchanged() : snapshot_of("a");
+      if (event.has_snapshot() && now == "drain") {
+        event.mutable_snapshot()->mutable_members(0)->set_status(v1::NODE_STATUS_DRAINING);
+      }
+      if (!writer.Write(event)) break;
+      before = now;
+      never.wait_for(lock, std::chrono::milliseconds(20));
+    }
+    return grpc::Status::OK;
   }
 
   // Sends these and listens until the call is over.
@@ -203,7 +233,7 @@ class Misbehaving final : public v1::ClusterProviderPlugin::Service {
     return all;
   }
 
-  const std::string mode_;
+  std::string mode_;
   std::string token_file_;
   std::string token_;  // of with_token(): one watch at a time
 };
@@ -281,8 +311,6 @@ std::map<std::string, Misbehaving::Mode> Misbehaving::make_modes() {
       {"flood", flood},
       {"drip-chunks", drip_chunks},
       {"bomb", bomb},
-      {"huge-message",
-       [](auto& context, auto& writer) { return of_bytes(context, writer, 512u << 20); }},
       {"end-in-order",
        [](auto&, auto& writer) {
          writer.Write(snapshot_of("a"));
@@ -382,6 +410,32 @@ std::map<std::string, Misbehaving::Mode> Misbehaving::make_modes() {
   return all;
 }
 
+// An answer whose head announces the most that gRPC's 32 bits can, and all of it behind it: by
+// reference, so that it costs this process nothing.
+class Huge final : public v1::ClusterProviderPlugin::WithRawCallbackMethod_Watch<Misbehaving> {
+ public:
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Watch(grpc::CallbackServerContext*,
+                                                    const grpc::ByteBuffer*) override {
+    class Sender final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+     public:
+      Sender() {
+        constexpr std::size_t kMiB = std::size_t{1} << 20;
+        const grpc::Slice piece(std::string(kMiB, 'x'));
+        std::vector<grpc::Slice> pieces(4095, piece);
+        pieces.push_back(piece.sub(0, kMiB - 1));
+        message_ = grpc::ByteBuffer(pieces.data(), pieces.size());
+        StartWrite(&message_);
+      }
+      void OnWriteDone(bool) override { Finish(grpc::Status::OK); }
+      void OnDone() override { delete this; }
+
+     private:
+      grpc::ByteBuffer message_;
+    };
+    return new Sender();
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -403,11 +457,14 @@ int main(int argc, char** argv) {
     return 4;
   }
   ::umask(077);
-  Misbehaving service(mode);
+  const std::unique_ptr<Misbehaving> service =
+      mode == "huge-message" ? std::unique_ptr<Misbehaving>(std::make_unique<Huge>())
+                             : std::make_unique<Misbehaving>();
+  service->set_mode(mode);
   grpc::ServerBuilder builder;
   builder.AddListeningPort("unix:" + socket, grpc::InsecureServerCredentials());
   builder.SetMaxSendMessageSize(-1);
-  builder.RegisterService(&service);
+  builder.RegisterService(service.get());
   const auto server = builder.BuildAndStart();
   if (!server) return 1;
   hang();

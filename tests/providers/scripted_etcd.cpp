@@ -34,6 +34,12 @@ struct ScriptedEtcd::Service {
       if (owner.alter_) owner.alter_(*response);
       return {};
     }
+    grpc::Status Txn(grpc::ServerContext*, const etcdserverpb::TxnRequest*,
+                     etcdserverpb::TxnResponse* response) override {
+      const std::lock_guard lock(owner.mutex_);
+      *response = owner.transaction_;
+      return owner.transaction_status_;
+    }
     ScriptedEtcd& owner;
   };
 
@@ -146,6 +152,12 @@ void ScriptedEtcd::set_cluster(std::uint64_t id) {
 void ScriptedEtcd::alter_range(std::function<void(RangeResponse&)> alter) {
   const std::lock_guard lock(mutex_);
   alter_ = std::move(alter);
+}
+
+void ScriptedEtcd::answer_transactions(grpc::Status status, etcdserverpb::TxnResponse response) {
+  const std::lock_guard lock(mutex_);
+  transaction_status_ = std::move(status);
+  transaction_ = std::move(response);
 }
 
 void ScriptedEtcd::next_watch_begins(WatchResponse response) {

@@ -32,6 +32,8 @@ class ScriptedEtcd {
   void set_cluster(std::uint64_t id);
   // Alters every answer to Range before it goes out.
   void alter_range(std::function<void(etcdserverpb::RangeResponse&)> alter);
+  // What every transaction is answered with; nothing is written.
+  void answer_transactions(grpc::Status status, etcdserverpb::TxnResponse response = {});
   // What the next watch is answered with, in place of {created}.
   void next_watch_begins(etcdserverpb::WatchResponse response);
   // Sends to the watch that is open; waits until there is one.
@@ -58,6 +60,8 @@ class ScriptedEtcd {
   std::int64_t revision_ = 1;
   std::string version_;
   std::function<void(etcdserverpb::RangeResponse&)> alter_;
+  grpc::Status transaction_status_;
+  etcdserverpb::TxnResponse transaction_;
   std::vector<etcdserverpb::WatchResponse> to_send_;
   std::vector<etcdserverpb::WatchResponse> begins_;
   bool watched_ = false;

@@ -73,6 +73,9 @@ class ConsulAnnouncer : public Announcer {
       errors.add(announced.error());
       const ErrorCode code = announced.error().code;
       if (code == ErrorCode::DuplicateName || !may_differ_elsewhere(code)) return announced;
+      // Whether the id names the next agent would show by registering there, and everybody would
+      // see it come and go with every attempt.
+      if (!names_this_agent()) return announced;
       go_to((endpoint_ + 1) % all);
     }
     return fail(errors.code(), errors.detail());

@@ -355,9 +355,7 @@ class ConsulAnnouncer : public Announcer {
 
   ProvisioningError explained(ProvisioningError error, const Secrets* secrets) {
     if (secrets != nullptr) error.message = without_token(std::move(error.message), secrets->token);
-    if (error.code == ErrorCode::AuthFailed || error.code == ErrorCode::PermissionDenied) {
-      credentials_.refused();
-    }
+    error = credentials_.explained(std::move(error));
     error.message = here() + error.message;
     return error;
   }

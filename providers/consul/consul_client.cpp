@@ -33,9 +33,7 @@ Result<ConsulReply> ConsulClient::ask(std::uint64_t index, MonoTime deadline) {
   if (reply) return reply;
   ProvisioningError& error = reply.error();
   if (secrets) error.message = without_token(std::move(error.message), (*secrets)->token);
-  const bool refused =
-      error.code == ErrorCode::AuthFailed || error.code == ErrorCode::PermissionDenied;
-  if (refused) credentials_.refused();
+  error = credentials_.explained(std::move(error));
   error.message = settings_.endpoints[endpoint_].text + ": " + error.message;
   return reply;
 }

@@ -66,6 +66,7 @@ Result<HttpSdReply> HttpSdClient::ask_with(const Secrets& secrets, const std::st
   HttpSdReply reply;
   reply.verdict = *verdict;
   reply.etag = usable_etag(answer->response);
+  reply.shown_etag = without_token(reply.etag, secrets.token);
   reply.body = std::move(answer->response.body);
   reply.times = answer->times;
   return reply;

@@ -11,6 +11,7 @@
 
 #include "core/limits.h"
 #include "providers/common/limits.h"
+#include "providers/common/tls.h"
 #include "providers/common/unique_fd.h"
 
 namespace rollcall {
@@ -98,21 +99,37 @@ Credentials::Credentials(AuthRef auth, const Clock& clock)
 
 Result<const Secrets*> Credentials::get() {
   const MonoTime now = clock_.now();
-  if (secrets_ && now - read_at_ < limits::kCredentialsReread) return &*secrets_;
-  secrets_.reset();
-  Secrets fresh;
-  if (!auth_.token_file.empty()) {
-    auto token = read_token(auth_.token_file);
-    if (!token) return tl::unexpected(std::move(token.error()));
-    fresh.token = std::move(*token);
-  }
+  if (read_at_ && now - *read_at_ < limits::kCredentialsReread) return &*secrets_;
+  Secrets fresh = secrets_.value_or(Secrets{});
+  auto token = read_token_into(fresh);
+  auto tls = read_tls_into(fresh);
+  unread_.reset();
+  if (!tls) unread_ = std::move(tls.error());
+  if (!token) unread_ = std::move(token.error());
+  if (unread_ && !secrets_) return tl::unexpected(*unread_);
+  secrets_ = std::move(fresh);
+  read_at_.reset();
+  if (!unread_) read_at_ = now;
+  return &*secrets_;
+}
+
+Result<void> Credentials::read_token_into(Secrets& fresh) const {
+  if (auth_.token_file.empty()) return {};
+  auto token = read_token(auth_.token_file);
+  if (!token) return tl::unexpected(std::move(token.error()));
+  fresh.token = std::move(*token);
+  return {};
+}
+
+Result<void> Credentials::read_tls_into(Secrets& fresh) const {
+  Secrets read;
   const struct {
     const std::string& path;
     std::string& into;
     std::string_view what;
-  } pems[] = {{auth_.ca_file, fresh.ca_pem, "ca_file"},
-              {auth_.cert_file, fresh.cert_pem, "cert_file"},
-              {auth_.key_file, fresh.key_pem, "key_file"}};
+  } pems[] = {{auth_.ca_file, read.ca_pem, "ca_file"},
+              {auth_.cert_file, read.cert_pem, "cert_file"},
+              {auth_.key_file, read.key_pem, "key_file"}};
   for (const auto& pem : pems) {
     if (pem.path.empty()) continue;
     auto text = read_secret_file(pem.path, limits::kMaxPemFileBytes, pem.what);
@@ -120,9 +137,27 @@ Result<const Secrets*> Credentials::get() {
     if (text->empty()) return bad_file(ErrorCode::AuthFailed, pem.path, pem.what, "is empty");
     pem.into = std::move(*text);
   }
-  secrets_ = std::move(fresh);
-  read_at_ = now;
-  return &*secrets_;
+  if (fresh.same_tls(read)) return {};
+  // At first there is nothing better: whether they load shows, and is told, where they are used.
+  if (secrets_) {
+    if (auto loads = loads_as_tls(read); !loads) return loads;
+  }
+  fresh.ca_pem = std::move(read.ca_pem);
+  fresh.cert_pem = std::move(read.cert_pem);
+  fresh.key_pem = std::move(read.key_pem);
+  return {};
+}
+
+ProvisioningError Credentials::explained(ProvisioningError error) {
+  const bool theirs = error.code == ErrorCode::AuthFailed ||
+                      error.code == ErrorCode::PermissionDenied ||
+                      error.code == ErrorCode::InvalidConfig;
+  if (!theirs) return error;
+  read_at_.reset();
+  if (secrets_ && unread_) {
+    error.message += " (with what was read before; now " + unread_->message + ")";
+  }
+  return error;
 }
 
 }  // namespace rollcall

@@ -21,9 +21,7 @@ int specificity(ErrorCode code) {
 }  // namespace
 
 bool may_differ_elsewhere(ErrorCode code) {
-  return code != ErrorCode::AuthFailed && code != ErrorCode::PermissionDenied &&
-         code != ErrorCode::InvalidConfig && code != ErrorCode::ShuttingDown &&
-         code != ErrorCode::IndexRollback;
+  return code != ErrorCode::ShuttingDown && code != ErrorCode::IndexRollback;
 }
 
 void EndpointErrors::add(const ProvisioningError& error) {

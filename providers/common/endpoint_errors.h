@@ -8,7 +8,10 @@
 
 namespace rollcall {
 
-// Whether another endpoint of the same cluster may do better.
+// Whether the round goes on to the next endpoint. A refusal is no reason to stop: whose certificate
+// has expired, which URL is gone and which proxy wants another token is the endpoint's own affair,
+// and a round that ended there would never ask the others. A history that broke is told where it
+// was seen (at another endpoint it would be none), and who was cancelled asks nobody.
 bool may_differ_elsewhere(ErrorCode code);
 
 // Of several endpoints' errors the one to report: the most specific code (a refusal says more than

@@ -17,11 +17,22 @@ std::uint64_t next_random(std::uint64_t& state) {
 
 }  // namespace
 
-Duration Jitter::lengthened(Duration interval, double share) {
+double Jitter::unit() {
   constexpr double kScale = 1.0 / static_cast<double>(std::uint64_t{1} << 53);
-  const double unit = static_cast<double>(next_random(state_) >> 11) * kScale;  // [0, 1)
-  const double more = static_cast<double>(interval.count()) * share * unit;
+  return static_cast<double>(next_random(state_) >> 11) * kScale;
+}
+
+Duration Jitter::lengthened(Duration interval, double share) {
+  const double more = static_cast<double>(interval.count()) * share * unit();
   return interval + Duration(static_cast<Duration::rep>(more));
+}
+
+Duration Jitter::up_to(Duration most) {
+  return Duration(static_cast<Duration::rep>(static_cast<double>(most.count()) * unit()));
+}
+
+std::size_t Jitter::below(std::size_t count) {
+  return static_cast<std::size_t>(static_cast<double>(count) * unit());
 }
 
 std::uint64_t random_seed(const Clock& clock) {

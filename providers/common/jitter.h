@@ -4,6 +4,7 @@
 // Threads: belongs to one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "core/time.h"
@@ -17,8 +18,14 @@ class Jitter {
   // `interval`, lengthened by a share of it from 0 to `share`, evenly. Never shortened: an interval
   // is a promise to whoever is asked.
   Duration lengthened(Duration interval, double share);
+  // Evenly from 0 to less than `most`.
+  Duration up_to(Duration most);
+  // Evenly one of 0 … count - 1; 0 if there are none.
+  std::size_t below(std::size_t count);
 
  private:
+  double unit();  // in [0, 1)
+
   std::uint64_t state_;
 };
 

@@ -90,6 +90,15 @@ tl::unexpected<ProvisioningError> bad_pem(std::string_view what) {
 // A key with a passphrase must not ask for it on a terminal.
 int no_passphrase(char*, int, int, void*) { return 0; }
 
+// Whether a loop over certificates came to the end of the text, and not to one that is cut.
+bool read_to_the_end() {
+  const unsigned long error = ERR_peek_last_error();
+  const bool end =
+      ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+  if (end) ERR_clear_error();
+  return end;
+}
+
 Result<void> trust(SSL_CTX* context, const std::string& ca_pem) {
   if (ca_pem.empty()) {
     if (SSL_CTX_set_default_verify_paths(context) != 1) return bad_pem("the system's CA bundle");
@@ -105,7 +114,7 @@ Result<void> trust(SSL_CTX* context, const std::string& ca_pem) {
     ++count;
   }
   if (count == 0) return bad_pem("ca_file holds no PEM certificate");
-  ERR_clear_error();  // "no start line": how the loop ends
+  if (!read_to_the_end()) return bad_pem("ca_file");
   return {};
 }
 
@@ -119,7 +128,7 @@ Result<void> present(SSL_CTX* context, const Secrets& secrets) {
       return bad_pem("cert_file");
     }
   }
-  ERR_clear_error();
+  if (!read_to_the_end()) return bad_pem("cert_file");
   const BioPtr keys = memory(secrets.key_pem);
   const KeyPtr key{PEM_read_bio_PrivateKey(keys.get(), nullptr, no_passphrase, nullptr)};
   if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1) return bad_pem("key_file");
@@ -141,6 +150,17 @@ bool expect_name(SSL* ssl, const std::string& name) {
 }
 
 }  // namespace
+
+Result<void> loads_as_tls(const Secrets& secrets) {
+  ERR_clear_error();
+  const ContextPtr context(SSL_CTX_new(TLS_client_method()));
+  if (!context) return fail(ErrorCode::BackendUnavailable, "TLS can't start: " + openssl_reason());
+  if (!secrets.ca_pem.empty()) {
+    if (auto ok = trust(context.get(), secrets.ca_pem); !ok) return ok;
+  }
+  if (secrets.cert_pem.empty()) return {};
+  return present(context.get(), secrets);
+}
 
 struct TlsSession::Parts {
   int socket = -1;

@@ -14,6 +14,10 @@
 
 namespace rollcall {
 
+// Whether the PEM in `secrets`, as far as there is any, can be used, the certificate with its key.
+// INVALID_CONFIG: a part is cut or no PEM, or the two don't belong together.
+Result<void> loads_as_tls(const Secrets& secrets);
+
 class TlsSession {
  public:
   // `socket` is connected and outlives the session. `name`: what the certificate must be for, a DNS

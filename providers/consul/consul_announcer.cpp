@@ -73,6 +73,9 @@ class ConsulAnnouncer : public Announcer {
       errors.add(announced.error());
       const ErrorCode code = announced.error().code;
       if (code == ErrorCode::DuplicateName || !may_differ_elsewhere(code)) return announced;
+      // Whether the id names the next agent would show by registering there, and everybody would
+      // see it come and go with every attempt.
+      if (!names_this_agent()) return announced;
       go_to((endpoint_ + 1) % all);
     }
     return fail(errors.code(), errors.detail());
@@ -352,9 +355,7 @@ class ConsulAnnouncer : public Announcer {
 
   ProvisioningError explained(ProvisioningError error, const Secrets* secrets) {
     if (secrets != nullptr) error.message = without_token(std::move(error.message), secrets->token);
-    if (error.code == ErrorCode::AuthFailed || error.code == ErrorCode::PermissionDenied) {
-      credentials_.refused();
-    }
+    error = credentials_.explained(std::move(error));
     error.message = here() + error.message;
     return error;
   }

@@ -22,6 +22,7 @@ using Meta = std::map<std::string, std::string>;
 
 constexpr std::string_view kTagsLabel = "consul-tags";
 constexpr std::string_view kZoneKey = "zone";
+constexpr std::string_view kAnonymous = "00000000-0000-0000-0000-000000000002";
 
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -307,9 +308,20 @@ Result<std::uint64_t> judge(const HttpResponse& response, const ConsulSettings& 
   return std::max<std::uint64_t>(*value, 1);  // an index of 0 would never block
 }
 
-bool denies_by_default(const HttpResponse& response) {
-  const std::string* policy = response.header("x-consul-default-acl-policy");
-  return policy != nullptr && *policy == "deny";
+bool may_hide(const HttpResponse& response) {
+  return response.header("x-consul-default-acl-policy") != nullptr;
+}
+
+ConsulIdentity identity_in(const HttpResponse& response) {
+  if (response.status == 401 && contains(response.body, "ACL support disabled")) {
+    return ConsulIdentity::NoAccessControl;
+  }
+  if (response.status != 200) return ConsulIdentity::Nobody;
+  const auto document = LargeJson::parse(response.body);
+  if (!document) return ConsulIdentity::Nobody;
+  const auto accessor = document->root().get("AccessorID").string();
+  const bool known = accessor && !accessor->empty() && *accessor != kAnonymous;
+  return known ? ConsulIdentity::Known : ConsulIdentity::Nobody;
 }
 
 Result<std::vector<ClusterNode>> parse_members(const std::string& body,

@@ -28,9 +28,19 @@ Result<void> judge_status(const HttpResponse& response);
 //   any other status                                   MALFORMED_RESPONSE
 Result<std::uint64_t> judge(const HttpResponse& response, const ConsulSettings& settings);
 
-// Whether access control is on and denies by default. Then an empty answer to a question without a
-// token proves nothing: Consul filters it without saying so.
-bool denies_by_default(const HttpResponse& response);
+// Whether an answer to a question without a token may have been filtered without a word: Consul
+// says X-Consul-Results-Filtered-By-ACLs only to whoever has a token, so that strangers learn
+// nothing, and how many members it left out does not matter. Every agent since 1.9 names its
+// default policy, also with access control off; whether that is on has to be asked for.
+bool may_hide(const HttpResponse& response);
+
+// Who a request without a token is to the agent, by its answer to GET /v1/acl/token/self.
+enum class ConsulIdentity {
+  NoAccessControl,  // everybody may see everything
+  Known,            // the agent puts a default token of its own under it
+  Nobody,           // it is anonymous, or the answer does not tell
+};
+ConsulIdentity identity_in(const HttpResponse& response);
 
 // The members in a body. MALFORMED_RESPONSE with the first problems (wrong types, missing fields,
 // nodes outside of limits.h, one id twice), LIMIT_EXCEEDED above limits::kMaxMembers.

@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/codec/large_json.h"
-#include "providers/consul/consul_answer.h"
 #include "providers/consul/limits.h"
 
 namespace rollcall {
 namespace {
 
-constexpr std::string_view kAnonymous = "00000000-0000-0000-0000-000000000002";
-
-bool is_empty_list(std::string_view body) {
-  return body.size() < 16 && body.find_first_not_of("[] \t\r\n") == std::string_view::npos;
+tl::unexpected<ProvisioningError> proves_nothing() {
+  return fail(
+      ErrorCode::PermissionDenied,
+      "without a token Consul does not say what its access control hides, so an answer that "
+      "is empty, or lacks members that were there, proves nothing: give auth.token_file, or "
+      "the agent a default token (acl.tokens.default)");
 }
 
 }  // namespace
@@ -27,15 +27,23 @@ void ConsulClient::next_endpoint() {
 }
 
 Result<ConsulReply> ConsulClient::ask(std::uint64_t index, MonoTime deadline) {
+  return reported([&](const Secrets& secrets) { return ask_with(secrets, index, deadline); });
+}
+
+Result<ConsulReply> ConsulClient::prove(ConsulReply reply, MonoTime deadline) {
+  return reported(
+      [&](const Secrets& secrets) { return prove_with(secrets, std::move(reply), deadline); });
+}
+
+template <class Ask>
+Result<ConsulReply> ConsulClient::reported(const Ask& ask) {
   auto secrets = credentials_.get();
-  auto reply = secrets ? ask_with(**secrets, index, deadline)
-                       : Result<ConsulReply>(tl::unexpected(std::move(secrets.error())));
+  auto reply =
+      secrets ? ask(**secrets) : Result<ConsulReply>(tl::unexpected(std::move(secrets.error())));
   if (reply) return reply;
   ProvisioningError& error = reply.error();
   if (secrets) error.message = without_token(std::move(error.message), (*secrets)->token);
-  const bool refused =
-      error.code == ErrorCode::AuthFailed || error.code == ErrorCode::PermissionDenied;
-  if (refused) credentials_.refused();
+  error = credentials_.explained(std::move(error));
   error.message = settings_.endpoints[endpoint_].text + ": " + error.message;
   return reply;
 }
@@ -63,62 +71,47 @@ Result<ConsulReply> ConsulClient::ask_with(const Secrets& secrets, std::uint64_t
   request.finish_by = std::min(request.answer_by + Duration(limits::kConsulTransfer), deadline);
   request.resend_if_closed = index == 0;
   if (!secrets.token.empty()) request.headers = {{"X-Consul-Token", secrets.token}};
-
-  auto answer = put(request, secrets);
-  if (!answer) return tl::unexpected(std::move(answer.error()));
-  const bool proves_nothing = is_empty_list(answer->response.body) && secrets.token.empty() &&
-                              denies_by_default(answer->response);
-  if (proves_nothing) {
-    answer = prove_empty(secrets, deadline);
-    if (!answer) return tl::unexpected(std::move(answer.error()));
-  }
-  return ConsulReply{*judge(answer->response, settings_), std::move(answer->response.body),
-                     answer->times};
+  return put(request, secrets);
 }
 
-// An answer that may be believed.
-Result<HttpAnswer> ConsulClient::put(const HttpRequest& request, const Secrets& secrets) {
+// An answer that may be believed, unless it is masked.
+Result<ConsulReply> ConsulClient::put(const HttpRequest& request, const Secrets& secrets) {
   auto answer = http_->get(request, &secrets);
-  if (!answer) return answer;
-  if (auto judged = judge(answer->response, settings_); !judged) {
-    return tl::unexpected(std::move(judged.error()));
-  }
-  return answer;
+  if (!answer) return tl::unexpected(std::move(answer.error()));
+  const auto index = judge(answer->response, settings_);
+  if (!index) return tl::unexpected(index.error());
+  const bool masked = secrets.token.empty() && may_hide(answer->response);
+  return ConsulReply{*index, std::move(answer->response.body), answer->times, masked};
 }
 
-// Consul leaves out X-Consul-Results-Filtered-By-ACLs for requests without a token, so that
-// strangers learn nothing: what they may not see looks like an empty cluster. It tells the two
-// apart only while the agent puts a default token of its own under such requests. So the question
-// is asked again between two looks at that: the agent may be given its token, or lose it, any time.
-Result<HttpAnswer> ConsulClient::prove_empty(const Secrets& secrets, MonoTime deadline) {
+// The agent may be given its token, or lose it, any time: the question is asked again between two
+// looks at that.
+Result<ConsulReply> ConsulClient::prove_with(const Secrets& secrets, ConsulReply reply,
+                                             MonoTime deadline) {
   HttpRequest request;
   request.finish_by = std::min(io_.clock.now() + Duration(limits::kConsulReadTimeout), deadline);
   request.answer_by = request.finish_by;
-  if (auto known = has_identity(request, secrets); !known) {
-    return tl::unexpected(std::move(known.error()));
+  const auto before = ask_identity(request, secrets);
+  if (!before) return tl::unexpected(before.error());
+  if (*before == ConsulIdentity::Nobody) return proves_nothing();
+  if (*before == ConsulIdentity::Known) {
+    request.target = settings_.target;
+    auto again = put(request, secrets);
+    if (!again) return again;
+    const auto after = ask_identity(request, secrets);
+    if (!after) return tl::unexpected(after.error());
+    if (*after == ConsulIdentity::Nobody) return proves_nothing();
+    reply = std::move(*again);
   }
-  request.target = settings_.target;
-  auto answer = put(request, secrets);
-  if (!answer || !is_empty_list(answer->response.body)) return answer;
-  if (auto known = has_identity(request, secrets); !known) {
-    return tl::unexpected(std::move(known.error()));
-  }
-  return answer;
+  reply.masked = false;
+  return reply;
 }
 
-Result<void> ConsulClient::has_identity(HttpRequest request, const Secrets& secrets) {
+Result<ConsulIdentity> ConsulClient::ask_identity(HttpRequest request, const Secrets& secrets) {
   request.target = "/v1/acl/token/self";
   auto answer = http_->get(request, &secrets);
   if (!answer) return tl::unexpected(std::move(answer.error()));
-  if (answer->response.status == 200) {
-    auto document = LargeJson::parse(answer->response.body);
-    if (!document) return tl::unexpected(std::move(document.error()));
-    const auto accessor = document->root().get("AccessorID").string();
-    if (accessor && *accessor != kAnonymous) return {};
-  }
-  return fail(ErrorCode::PermissionDenied,
-              "an empty answer to a request without a token proves nothing where Consul's access "
-              "control denies by default: give auth.token_file");
+  return identity_in(answer->response);
 }
 
 }  // namespace rollcall

@@ -12,6 +12,7 @@
 #include "providers/common/credentials.h"
 #include "providers/common/endpoint_errors.h"
 #include "providers/common/http_client.h"
+#include "providers/consul/consul_answer.h"
 #include "providers/consul/consul_settings.h"
 
 namespace rollcall {
@@ -20,6 +21,7 @@ struct ConsulReply {
   std::uint64_t index = 0;
   std::string body;
   AnswerTimes times;
+  bool masked = false;  // it may have been filtered without a word: see prove()
 };
 
 class ConsulClient {
@@ -31,6 +33,10 @@ class ConsulClient {
   // wait. Ends by `deadline`. Errors: consul_answer.h's, HttpClient's and Credentials', with the
   // endpoint in front and the token taken out: whoever answers may send back what it was sent.
   Result<ConsulReply> ask(std::uint64_t index, MonoTime deadline);
+  // To be asked about a masked reply that would take members away, or has none: the reply itself
+  // where there is no access control; another one where the agent puts a default token under our
+  // questions. PERMISSION_DENIED: it proves nothing. Errors: ask()'s.
+  Result<ConsulReply> prove(ConsulReply reply, MonoTime deadline);
 
   std::size_t endpoint() const { return endpoint_; }
   std::size_t endpoints() const { return settings_.endpoints.size(); }
@@ -40,10 +46,11 @@ class ConsulClient {
  private:
   Duration wait_patience() const;
   Result<ConsulReply> ask_with(const Secrets& secrets, std::uint64_t index, MonoTime deadline);
-  Result<HttpAnswer> put(const HttpRequest& request, const Secrets& secrets);
-  // After an empty answer to a question without a token, where access control denies by default.
-  Result<HttpAnswer> prove_empty(const Secrets& secrets, MonoTime deadline);
-  Result<void> has_identity(HttpRequest request, const Secrets& secrets);
+  Result<ConsulReply> put(const HttpRequest& request, const Secrets& secrets);
+  Result<ConsulReply> prove_with(const Secrets& secrets, ConsulReply reply, MonoTime deadline);
+  Result<ConsulIdentity> ask_identity(HttpRequest request, const Secrets& secrets);
+  template <class Ask>
+  Result<ConsulReply> reported(const Ask& ask);
 
   const ConsulSettings& settings_;
   Io io_;

@@ -57,23 +57,27 @@ class ConsulProvider : public ClusterProvider {
     EndpointErrors errors;
     for (std::size_t left = client.endpoints(); left > 0; --left) {
       const MonoTime now = clock_.now();
-      auto reply = client.ask(0, now + (deadline - now) / static_cast<std::int64_t>(left));
-      ProvisioningError error;
-      if (reply) {
-        auto members = parse_members(reply->body, *settings_);
-        if (members) {
-          return SnapshotAnswer{std::move(*members), std::to_string(reply->index),
-                                history_->lineage(), reply->times};
-        }
-        error = std::move(members.error());
-      } else {
-        error = std::move(reply.error());
-      }
-      errors.add(error);
-      if (!may_differ_elsewhere(error.code)) break;
+      auto answer = read_one(client, now + (deadline - now) / static_cast<std::int64_t>(left));
+      if (answer) return answer;
+      errors.add(answer.error());
+      if (!may_differ_elsewhere(answer.error().code)) break;
       client.next_endpoint();
     }
     return fail(errors.code(), errors.detail());
+  }
+
+  Result<SnapshotAnswer> read_one(ConsulClient& client, MonoTime deadline) {
+    auto reply = client.ask(0, deadline);
+    while (reply) {
+      auto members = parse_members(reply->body, *settings_);
+      if (!members) return tl::unexpected(std::move(members.error()));
+      if (!is_doubtful(*reply, *members, *history_)) {
+        return SnapshotAnswer{std::move(*members), std::to_string(reply->index),
+                              history_->lineage(), reply->times};
+      }
+      reply = client.prove(std::move(*reply), deadline);  // then it is not masked any more
+    }
+    return tl::unexpected(std::move(reply.error()));
   }
 
   const ProviderDescriptor descriptor_;

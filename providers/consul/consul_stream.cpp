@@ -26,6 +26,35 @@ std::uint64_t ConsulHistory::lineage() const {
   return lineage_;
 }
 
+namespace {
+
+std::vector<std::uint64_t> ids_of(const std::vector<ClusterNode>& members) {
+  std::vector<std::uint64_t> ids;
+  ids.reserve(members.size());
+  for (const ClusterNode& member : members) ids.push_back(xxh64(member.id.str()));
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+}  // namespace
+
+void ConsulHistory::told(const std::vector<ClusterNode>& members) {
+  auto ids = ids_of(members);
+  const std::lock_guard lock(mutex_);
+  told_ = std::move(ids);
+}
+
+bool ConsulHistory::takes_away(const std::vector<ClusterNode>& members) const {
+  const auto ids = ids_of(members);
+  const std::lock_guard lock(mutex_);
+  return !std::includes(ids.begin(), ids.end(), told_.begin(), told_.end());
+}
+
+bool is_doubtful(const ConsulReply& reply, const std::vector<ClusterNode>& members,
+                 const ConsulHistory& history) {
+  return reply.masked && (members.empty() || history.takes_away(members));
+}
+
 ConsulStream::ConsulStream(std::shared_ptr<const ConsulSettings> settings, const AuthRef& auth,
                            std::shared_ptr<ConsulHistory> history, const Clock& clock)
     : settings_(std::move(settings)),
@@ -66,10 +95,10 @@ Result<ProviderEvent> ConsulStream::ask(MonoTime deadline) {
   }
   auto reply = client_.ask(index_, deadline);
   if (!reply) return tl::unexpected(std::move(reply.error()));
-  return digest(std::move(*reply));
+  return digest(std::move(*reply), deadline);
 }
 
-Result<ProviderEvent> ConsulStream::digest(ConsulReply reply) {
+Result<ProviderEvent> ConsulStream::digest(ConsulReply reply, MonoTime deadline) {
   const std::uint64_t body = xxh64(reply.body);
   const bool same_body = told_lineage_ == history_->lineage() && body == told_body_;
   SnapshotAnswer answer;
@@ -80,6 +109,14 @@ Result<ProviderEvent> ConsulStream::digest(ConsulReply reply) {
     answer.members = std::move(*members);
     sum = 0;
     for (const ClusterNode& member : answer.members) sum += member_hash(member, false);
+  }
+  // The same members as before take nobody away; that there are none is proven every time.
+  const bool doubtful =
+      same_body ? reply.masked && told_count_ == 0 : is_doubtful(reply, answer.members, *history_);
+  if (doubtful) {
+    auto proven = client_.prove(std::move(reply), deadline);
+    if (!proven) return tl::unexpected(std::move(proven.error()));
+    return digest(std::move(*proven), deadline);
   }
   // Only now: an answer that can't be understood is no evidence about the history.
   if (!history_->note(client_.endpoint(), reply.index)) {
@@ -95,6 +132,7 @@ Result<ProviderEvent> ConsulStream::digest(ConsulReply reply) {
   told_lineage_ = history_->lineage();
   told_members_ = sum;
   told_count_ = answer.members.size();
+  history_->told(answer.members);
   answer.backend_index = std::to_string(reply.index);
   answer.lineage = history_->lineage();
   answer.times = reply.times;

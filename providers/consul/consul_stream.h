@@ -5,6 +5,8 @@
 // The index rules (PROTOCOLS "Consul"): content is compared, for returning does not mean that
 // something changed; an index below the endpoint's last one is INDEX_ROLLBACK and begins a new
 // lineage; after any failure, and at another endpoint, the first question does not block.
+// Without a token an answer that is empty, or takes away members that were told of before, may be
+// one that Consul filtered without a word: it counts only once it is proven (ConsulClient::prove).
 //
 // Threads: a ProviderStream's rules.
 #pragma once
@@ -23,8 +25,8 @@
 
 namespace rollcall {
 
-// What a provider knows of its endpoints' histories. It outlives a stream, so that a state that was
-// lost while nobody watched is noticed by the next one.
+// What a provider knows of its endpoints' histories, and whom it told of last. It outlives a
+// stream, so that a state that was lost while nobody watched is noticed by the next one.
 class ConsulHistory {
  public:
   explicit ConsulHistory(std::size_t endpoints) : last_(endpoints, 0) {}
@@ -34,11 +36,20 @@ class ConsulHistory {
   bool note(std::size_t endpoint, std::uint64_t index);
   std::uint64_t lineage() const;
 
+  void told(const std::vector<ClusterNode>& members);
+  // Whether members that were told of last are not among these.
+  bool takes_away(const std::vector<ClusterNode>& members) const;
+
  private:
-  mutable std::mutex mutex_;         // guards both; two streams may overlap for a moment
+  mutable std::mutex mutex_;         // guards all; two streams may overlap for a moment
   std::vector<std::uint64_t> last_;  // 0: none
   std::uint64_t lineage_ = 0;
+  std::vector<std::uint64_t> told_;  // XXH64 of their ids, sorted
 };
+
+// Whether these members of a reply have to be proven first.
+bool is_doubtful(const ConsulReply& reply, const std::vector<ClusterNode>& members,
+                 const ConsulHistory& history);
 
 class ConsulStream : public ProviderStream {
  public:
@@ -50,7 +61,7 @@ class ConsulStream : public ProviderStream {
  private:
   // Waits for the bucket, asks, and turns the reply into an event.
   Result<ProviderEvent> ask(MonoTime deadline);
-  Result<ProviderEvent> digest(ConsulReply reply);
+  Result<ProviderEvent> digest(ConsulReply reply, MonoTime deadline);
 
   const std::shared_ptr<const ConsulSettings> settings_;
   const std::shared_ptr<ConsulHistory> history_;

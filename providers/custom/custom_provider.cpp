@@ -17,10 +17,10 @@ namespace {
 
 class CustomProvider : public ClusterProvider {
  public:
-  CustomProvider(ProviderDescriptor d, const Clock& clock)
+  CustomProvider(ProviderDescriptor d, std::shared_ptr<LeftPlugins> left, const Clock& clock)
       : descriptor_(std::move(d)),
         clock_(clock),
-        settings_(std::make_shared<const PluginSettings>(plugin_settings(descriptor_))),
+        settings_(settings_of(descriptor_, std::move(left))),
         history_(std::make_shared<PluginHistory>()) {}
 
   const ProviderDescriptor& descriptor() const override { return descriptor_; }
@@ -68,6 +68,12 @@ class CustomProvider : public ClusterProvider {
   Duration attest_interval() const override { return settings_->attest; }
 
  private:
+  static std::shared_ptr<const PluginSettings> settings_of(const ProviderDescriptor& d,
+                                                           std::shared_ptr<LeftPlugins> left) {
+    auto settings = std::make_shared<PluginSettings>(plugin_settings(d));
+    settings->left = std::move(left);
+    return settings;
+  }
   MonoTime within(Duration at_most, MonoTime deadline) const {
     return std::min(deadline, clock_.now() + at_most);
   }
@@ -94,8 +100,11 @@ class CustomFactory : public ProviderFactory {
     if (auto problems = validate(d, ""); !problems.empty()) {
       return fail(ErrorCode::InvalidConfig, "provider " + d.id.str(), std::move(problems));
     }
-    return std::make_unique<CustomProvider>(d, *context.clock);
+    return std::make_unique<CustomProvider>(d, left_, *context.clock);
   }
+
+ private:
+  const std::shared_ptr<LeftPlugins> left_ = std::make_shared<LeftPlugins>();
 };
 
 }  // namespace

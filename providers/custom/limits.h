@@ -43,6 +43,12 @@ inline constexpr std::chrono::milliseconds kPluginExitGrace{250};
 // TERM to KILL. With what else a stream does at its end it stays below the 1 s of cancel().
 inline constexpr std::chrono::milliseconds kPluginTermGrace{600};
 
+// KILL to being left behind: a killed process ends at once unless the kernel holds it. With the
+// grace before it, the end of a stream stays below the 2 s that its thread has
+// (kStreamStopDeadline).
+inline constexpr std::chrono::milliseconds kPluginKillGrace{1000};
+inline constexpr std::size_t kMaxLeftPlugins = 8;  // then none are started until one has ended
+
 // What a plug-in may ask to be renewed within: less would make it a hammer.
 inline constexpr std::chrono::seconds kPluginRenewMin{1};
 

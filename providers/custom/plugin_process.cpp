@@ -29,8 +29,6 @@ using Steady = std::chrono::steady_clock;
 // /tmp whatever TMPDIR says: a socket's path has 107 bytes.
 constexpr const char* kDirectoryTemplate = "/tmp/rollcall-plugin-XXXXXX";
 constexpr std::string_view kSocketMark = "{socket}";
-// A killed process ends at once, unless the kernel is in trouble; then init collects it later.
-constexpr milliseconds kKilledWithin{5000};
 
 tl::unexpected<ProvisioningError> no_room(std::string_view what) {
   return fail(ErrorCode::BackendUnavailable, "no " + std::string(what) + " for the plug-in: " +
@@ -82,7 +80,13 @@ std::string description(const siginfo_t& end) {
 }  // namespace
 
 Result<std::unique_ptr<PluginProcess>> PluginProcess::start(const PluginSettings& settings) {
+  if (settings.left && settings.left->collect() >= limits::kMaxLeftPlugins) {
+    return fail(ErrorCode::BackendUnavailable,
+                std::to_string(limits::kMaxLeftPlugins) +
+                    " plug-ins that were killed are still there: look at what they wait for");
+  }
   std::unique_ptr<PluginProcess> process(new PluginProcess());
+  process->left_ = settings.left;
   if (auto ready = process->prepare(); !ready) return tl::unexpected(std::move(ready.error()));
   SpawnRequest request = request_for(settings, process->directory_, process->socket_);
   request.input = process->input_.get();
@@ -164,7 +168,10 @@ void PluginProcess::supervise(const Spawned& child) {
   if (!wait_end(child, limits::kPluginTermGrace)) {
     ::kill(-child.pid, SIGKILL);
     ::kill(child.pid, SIGKILL);  // if it left its own group
-    if (!wait_end(child, kKilledWithin)) return;
+    if (!wait_end(child, limits::kPluginKillGrace)) {
+      if (left_) left_->add(child.pid);
+      return;
+    }
   }
   collect(child);
 }

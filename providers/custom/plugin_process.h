@@ -3,7 +3,8 @@
 //
 // A thread of its own starts it (so that PR_SET_PDEATHSIG is bound to a thread that outlives it),
 // takes its output, and collects it the moment it ends. The end: SIGTERM to its process group,
-// SIGKILL after kPluginTermGrace, and SIGKILL to what the group's leader left behind.
+// SIGKILL after kPluginTermGrace, and SIGKILL to what the group's leader left behind. One that does
+// not end of that within kPluginKillGrace either goes to the LeftPlugins.
 //
 // Threads: start() and the destructor from one; the rest from any.
 #pragma once
@@ -25,7 +26,8 @@ namespace rollcall {
 
 class PluginProcess {
  public:
-  // spawn()'s errors; BACKEND_UNAVAILABLE: no room for its directory, pipes or thread.
+  // spawn()'s errors; BACKEND_UNAVAILABLE: no room for its directory, pipes or thread, or
+  // kMaxLeftPlugins are left already.
   static Result<std::unique_ptr<PluginProcess>> start(const PluginSettings& settings);
   ~PluginProcess();
   PluginProcess(const PluginProcess&) = delete;
@@ -48,6 +50,7 @@ class PluginProcess {
   bool take_output();
   void collect(const Spawned& child);
 
+  std::shared_ptr<LeftPlugins> left_;
   std::string directory_;
   std::string socket_;
   UniqueFd lifeline_;      // the other end of its stdin: it reads the end when Rollcall is gone

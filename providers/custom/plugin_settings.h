@@ -3,11 +3,13 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/provider.h"
+#include "providers/custom/left_plugins.h"
 
 namespace rollcall {
 
@@ -21,6 +23,7 @@ struct PluginSettings {
   AuthRef auth;                               // paths, handed over
   Duration start{};                           // until the handshake is done
   Duration attest{};
+  std::shared_ptr<LeftPlugins> left;  // where those go that can't be ended; the kind's
 
   bool supervised() const { return !command.empty(); }
   // How long a stream may be silent before the plug-in counts as hung.

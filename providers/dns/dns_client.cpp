@@ -19,11 +19,18 @@ namespace {
 
 constexpr std::uint16_t kSystemPort = 53;
 
+// How much one look-up has taken of limits::kDnsLookupBytes.
+struct Intake {
+  std::size_t bytes = 0;
+  bool full() const { return bytes > limits::kDnsLookupBytes; }
+};
+
 // A question that c-ares has, and what came of it.
 struct Exchange {
+  Intake* intake = nullptr;
   bool done = false;
   int status = ARES_SUCCESS;
-  std::string bytes;  // of the reply, if there was one
+  std::string bytes;  // of the reply, if there was one, until it is read
 };
 
 void on_reply(void* arg, int status, int /*timeouts*/, unsigned char* bytes, int size) {
@@ -31,6 +38,8 @@ void on_reply(void* arg, int status, int /*timeouts*/, unsigned char* bytes, int
   exchange->done = true;
   exchange->status = status;
   if (bytes == nullptr || size <= 0) return;
+  exchange->intake->bytes += static_cast<std::size_t>(size);
+  if (exchange->intake->full()) return;
   exchange->bytes.assign(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
 }
 
@@ -86,7 +95,8 @@ class Asker {
 
   Result<std::vector<DnsMessage>> ask(const std::vector<DnsQuestion>& questions) {
     // A question that was given up on may still be open in c-ares: its place must stay.
-    exchanges_.push_back(std::make_unique<std::vector<Exchange>>(questions.size()));
+    exchanges_.push_back(std::make_unique<std::vector<Exchange>>(
+        questions.size(), Exchange{&intake_, false, ARES_SUCCESS, {}}));
     std::vector<Exchange>& exchanges = *exchanges_.back();
     std::vector<DnsMessage> replies;
     std::size_t put = 0;
@@ -96,10 +106,19 @@ class Asker {
                    static_cast<int>(questions[put].type), on_reply, &exchanges[put]);
         ++put;
       }
+      if (intake_.full()) {
+        return fail(
+            ErrorCode::LimitExceeded,
+            "the replies are above " + std::to_string(limits::kDnsLookupBytes) + " bytes together");
+      }
       Exchange& next = exchanges[replies.size()];
       if (next.done) {
-        auto message = to_message(next, questions[replies.size()]);
+        const DnsQuestion& question = questions[replies.size()];
+        auto message = to_message(next, question);
         if (!message) return tl::unexpected(std::move(message.error()));
+        next.bytes = std::string();  // assigned, not cleared: the memory goes
+        keep_what_was_asked(*message, question.type);
+        intake_.bytes += bytes_of(*message);
         replies.push_back(std::move(*message));
         continue;
       }
@@ -116,6 +135,7 @@ class Asker {
  private:
   const MonoTime deadline_;
   const Io io_;
+  Intake intake_;  // of all questions
   std::vector<std::unique_ptr<std::vector<Exchange>>> exchanges_;
   AresChannel channel_;  // after the exchanges: its end calls on_reply()
 };

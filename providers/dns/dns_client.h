@@ -27,7 +27,8 @@ struct DnsReply {
 };
 
 // One look-up at one server, whose name is in every error. Beside look_up()'s errors: TIMEOUT,
-// BACKEND_UNAVAILABLE (refused, unreachable), MALFORMED_RESPONSE, SHUTTING_DOWN.
+// BACKEND_UNAVAILABLE (refused, unreachable), MALFORMED_RESPONSE, LIMIT_EXCEEDED (replies above
+// kDnsLookupBytes together), SHUTTING_DOWN.
 Result<DnsReply> look_up_at(const DnsServer& server, const DnsSettings& settings, MonoTime deadline,
                             const Io& io);
 

@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <optional>
 #include <utility>
 
@@ -243,6 +245,32 @@ Result<DnsMessage> parse_dns_message(std::string_view bytes) {
     }
   }
   return message;
+}
+
+void keep_what_was_asked(DnsMessage& reply, DnsType type) {
+  const auto keep = [](std::vector<DnsRecord>& section, std::initializer_list<DnsType> types) {
+    std::erase_if(section, [&](const DnsRecord& record) {
+      return std::find(types.begin(), types.end(), record.type) == types.end();
+    });
+    section.shrink_to_fit();
+  };
+  keep(reply.answer, {type, DnsType::Cname});
+  keep(reply.authority, {DnsType::Soa, DnsType::Ns});
+  if (type == DnsType::Srv) {
+    keep(reply.additional, {DnsType::A, DnsType::Aaaa});
+  } else {
+    keep(reply.additional, {});
+  }
+}
+
+std::size_t bytes_of(const DnsMessage& message) {
+  std::size_t bytes = 0;
+  for (const auto* section : {&message.answer, &message.authority, &message.additional}) {
+    for (const DnsRecord& record : *section) {
+      bytes += sizeof record + record.name.size() + record.address.size() + record.target.size();
+    }
+  }
+  return bytes;
 }
 
 std::string dns_name(std::string_view text) {

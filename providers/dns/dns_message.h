@@ -53,6 +53,12 @@ struct DnsMessage {
 // than its type. LIMIT_EXCEEDED above 64 KiB.
 Result<DnsMessage> parse_dns_message(std::string_view bytes);
 
+// Leaves of a reply to a question of this type what the answer can be read from: records of the
+// type and aliases, who is the authority, and addresses that come with SRV records.
+void keep_what_was_asked(DnsMessage& reply, DnsType type);
+// About how much memory its records take.
+std::size_t bytes_of(const DnsMessage& message);
+
 // `text` as names are kept here: lower case, without the last dot.
 std::string dns_name(std::string_view text);
 

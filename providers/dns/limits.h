@@ -34,7 +34,10 @@ inline constexpr int kDnsAliases = 8;             // CNAMEs in a row; more are a
 
 // --- what it reads ---
 inline constexpr std::size_t kDnsMessageBytes = 65'535;  // the length of TCP has 16 bits
-inline constexpr std::size_t kDnsNameBytes = 255;        // RFC 1035 2.3.4
-inline constexpr std::size_t kDnsPointers = 128;         // of one name; each leads backwards
+// All replies of one look-up, and what is kept of them: 4,096 targets with a handful of addresses
+// each take half of it. Without it a server could fill the memory, 64 KiB a question.
+inline constexpr std::size_t kDnsLookupBytes = 8u << 20;
+inline constexpr std::size_t kDnsNameBytes = 255;  // RFC 1035 2.3.4
+inline constexpr std::size_t kDnsPointers = 128;   // of one name; each leads backwards
 
 }  // namespace rollcall::limits

@@ -117,9 +117,9 @@ ProvisioningError EtcdClient::reported(ProvisioningError error) {
     error.message = without_token(std::move(error.message), token_);
   }
   if (error.code == ErrorCode::AuthFailed || error.code == ErrorCode::PermissionDenied) {
-    credentials_.refused();
     signed_in_ = false;
   }
+  error = credentials_.explained(std::move(error));
   error.message = endpoint() + ": " + error.message;
   return error;
 }

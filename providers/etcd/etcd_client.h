@@ -75,6 +75,7 @@ class EtcdClient {
 
   const std::string& endpoint() const { return target_.endpoints[endpoint_].text; }
   std::size_t endpoints() const { return target_.endpoints.size(); }
+  void begin_at(std::size_t endpoint) { endpoint_ = endpoint; }  // before the first call
   void next_endpoint();
   void disconnect() { channel_.reset(); }  // the next call connects anew
 

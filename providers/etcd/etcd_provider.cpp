@@ -1,8 +1,10 @@
 #include "providers/etcd/etcd_provider.h"
 
+#include <atomic>
 #include <utility>
 
 #include "providers/common/endpoint_errors.h"
+#include "providers/common/jitter.h"
 #include "providers/etcd/etcd_announcer.h"
 #include "providers/etcd/etcd_calls.h"
 #include "providers/etcd/etcd_client.h"
@@ -18,11 +20,12 @@ namespace {
 
 class EtcdProvider : public ClusterProvider {
  public:
-  EtcdProvider(ProviderDescriptor d, const Clock& clock)
+  EtcdProvider(ProviderDescriptor d, std::uint64_t seed, const Clock& clock)
       : descriptor_(std::move(d)),
         clock_(clock),
         settings_(std::make_shared<const EtcdSettings>(etcd_settings(descriptor_))),
-        history_(std::make_shared<EtcdHistory>()) {}
+        history_(std::make_shared<EtcdHistory>()),
+        seed_(seed) {}
 
   const ProviderDescriptor& descriptor() const override { return descriptor_; }
 
@@ -40,7 +43,8 @@ class EtcdProvider : public ClusterProvider {
   }
 
   std::unique_ptr<ProviderStream> stream() override {
-    return std::make_unique<EtcdStream>(settings_, descriptor_.auth, history_, clock_);
+    return std::make_unique<EtcdStream>(settings_, descriptor_.auth, history_, clock_,
+                                        seed_ + streams_++);
   }
 
   std::unique_ptr<Announcer> announcer(const Announcement& what) override {
@@ -95,10 +99,14 @@ class EtcdProvider : public ClusterProvider {
   const Clock& clock_;
   const std::shared_ptr<const EtcdSettings> settings_;
   const std::shared_ptr<EtcdHistory> history_;
+  const std::uint64_t seed_;
+  std::atomic<std::uint64_t> streams_{0};
 };
 
 class EtcdFactory : public ProviderFactory {
  public:
+  explicit EtcdFactory(std::optional<std::uint64_t> seed) : seed_(seed) {}
+
   const KindInfo& info() const override { return etcd_info(); }
 
   std::vector<Problem> validate(const ProviderDescriptor& d,
@@ -111,12 +119,18 @@ class EtcdFactory : public ProviderFactory {
     if (auto problems = validate(d, ""); !problems.empty()) {
       return fail(ErrorCode::InvalidConfig, "provider " + d.id.str(), std::move(problems));
     }
-    return std::make_unique<EtcdProvider>(d, *context.clock);
+    const std::uint64_t seed = seed_ ? *seed_ : random_seed(*context.clock);
+    return std::make_unique<EtcdProvider>(d, seed, *context.clock);
   }
+
+ private:
+  const std::optional<std::uint64_t> seed_;
 };
 
 }  // namespace
 
-std::unique_ptr<ProviderFactory> make_etcd_factory() { return std::make_unique<EtcdFactory>(); }
+std::unique_ptr<ProviderFactory> make_etcd_factory(std::optional<std::uint64_t> seed) {
+  return std::make_unique<EtcdFactory>(seed);
+}
 
 }  // namespace rollcall

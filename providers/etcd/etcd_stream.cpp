@@ -84,7 +84,7 @@ bool trusts_progress(std::string_view etcd_version) {
 // --- the stream -------------------------------------------------------------------------------
 
 EtcdStream::EtcdStream(std::shared_ptr<const EtcdSettings> settings, const AuthRef& auth,
-                       std::shared_ptr<EtcdHistory> history, const Clock& clock,
+                       std::shared_ptr<EtcdHistory> history, const Clock& clock, std::uint64_t seed,
                        std::optional<bool> trust_progress)
     : settings_(std::move(settings)),
       history_(std::move(history)),
@@ -92,7 +92,10 @@ EtcdStream::EtcdStream(std::shared_ptr<const EtcdSettings> settings, const AuthR
       trust_progress_(trust_progress),
       client_({settings_->endpoints, settings_->tls_server_name, auth}, clock, calls_),
       reader_(client_, settings_->prefix, settings_->id),
-      bucket_(limits::kEtcdBurst, std::min<Duration>(limits::kEtcdRefill, settings_->attest)) {}
+      bucket_(limits::kEtcdBurst, std::min<Duration>(limits::kEtcdRefill, settings_->attest)),
+      jitter_(seed) {
+  client_.begin_at(jitter_.below(client_.endpoints()));
+}
 
 EtcdStream::~EtcdStream() = default;
 
@@ -107,6 +110,10 @@ ProviderEvent EtcdStream::next() {
     watch_.reset();
     check_.reset();
     client_.disconnect();
+    if (watched) {
+      const Duration spread = std::min<Duration>(limits::kEtcdReadSpread, settings_->attest / 4);
+      read_at_ = clock_.now() + jitter_.up_to(spread);
+    }
     const ErrorCode code = event.error().code;
     // The member ended the watch, as it does when it restarts: it is asked once more, before that
     // counts as a failure.
@@ -136,7 +143,7 @@ tl::unexpected<ProvisioningError> EtcdStream::rollback(const std::string& why) {
 }
 
 Result<ProviderEvent> EtcdStream::synchronise(MonoTime deadline) {
-  const MonoTime from = bucket_.take(clock_.now());
+  const MonoTime from = std::max(bucket_.take(clock_.now()), read_at_);
   if (wait_for(-1, 0, from, clock_, calls_.token()) == Wake::Cancelled) {
     return fail(ErrorCode::ShuttingDown, "cancelled");
   }

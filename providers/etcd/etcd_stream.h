@@ -15,6 +15,11 @@
 // one we know are INDEX_ROLLBACK and begin a new lineage. A compacted revision is not: everything
 // is read anew, in the same lineage.
 //
+// A member of etcd that goes down ends the watches of a whole fleet at one moment. So each stream
+// begins at an endpoint of its own, and waits for a moment at random before it reads anew: reading
+// everything is what costs etcd most. (It has to be everything: a watch that went on from the
+// revision it had come to would not show a backup that has overtaken it.)
+//
 // Threads: a ProviderStream's rules.
 #pragma once
 
@@ -26,6 +31,7 @@
 #include <string_view>
 
 #include "core/provider.h"
+#include "providers/common/jitter.h"
 #include "providers/common/rate_limit.h"
 #include "providers/etcd/etcd_calls.h"
 #include "providers/etcd/etcd_client.h"
@@ -67,7 +73,7 @@ bool trusts_progress(std::string_view etcd_version);
 class EtcdStream : public ProviderStream {
  public:
   EtcdStream(std::shared_ptr<const EtcdSettings> settings, const AuthRef& auth,
-             std::shared_ptr<EtcdHistory> history, const Clock& clock,
+             std::shared_ptr<EtcdHistory> history, const Clock& clock, std::uint64_t seed,
              std::optional<bool> trust_progress = std::nullopt);  // none: by the server's version
   ~EtcdStream() override;
   ProviderEvent next() override;
@@ -98,6 +104,8 @@ class EtcdStream : public ProviderStream {
   EtcdClient client_;
   EtcdReader reader_;
   TokenBucket bucket_;
+  Jitter jitter_;
+  MonoTime read_at_{};  // not before
 
   std::optional<EtcdView> view_;  // complete up to at_.revision
   EtcdPosition at_;

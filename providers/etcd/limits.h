@@ -27,6 +27,10 @@ inline constexpr std::chrono::milliseconds kEtcdMinAttempt{500};
 // --- how often everything is read ---
 inline constexpr int kEtcdBurst = 2;
 inline constexpr std::chrono::seconds kEtcdRefill{1};
+// A fleet whose watches ended at one moment reads everything anew within this long, each at a
+// moment of its own; or within a quarter of attest_ms, where that is less, so that it shows in no
+// health.
+inline constexpr std::chrono::seconds kEtcdReadSpread{1};
 // A fleet's document: how often a watch may wake its reader, after a burst.
 inline constexpr std::chrono::milliseconds kEtcdStoreRefill{200};
 // A prefix whose history is compacted under our hands, page by page: then it is not to be had now.

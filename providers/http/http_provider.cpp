@@ -41,7 +41,9 @@ class HttpSdProvider : public ClusterProvider {
       ProvisioningError error;
       if (reply) {
         auto members = parse_http_sd(reply->body, *settings_);
-        if (members) return SnapshotAnswer{std::move(*members), reply->etag, 0, reply->times};
+        if (members) {
+          return SnapshotAnswer{std::move(*members), reply->shown_etag, 0, reply->times};
+        }
         error = client.told(std::move(members.error()));
       } else {
         error = std::move(reply.error());

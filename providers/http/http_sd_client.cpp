@@ -38,9 +38,7 @@ Result<HttpSdReply> HttpSdClient::ask(const std::string& etag, MonoTime deadline
   auto reply = secrets ? ask_with(**secrets, etag, deadline)
                        : Result<HttpSdReply>(tl::unexpected(std::move(secrets.error())));
   if (reply) return reply;
-  const ErrorCode code = reply.error().code;
-  if (code == ErrorCode::AuthFailed || code == ErrorCode::PermissionDenied) credentials_.refused();
-  return tl::unexpected(told(std::move(reply.error())));
+  return tl::unexpected(told(credentials_.explained(std::move(reply.error()))));
 }
 
 Result<HttpSdReply> HttpSdClient::ask_with(const Secrets& secrets, const std::string& etag,
@@ -68,6 +66,7 @@ Result<HttpSdReply> HttpSdClient::ask_with(const Secrets& secrets, const std::st
   HttpSdReply reply;
   reply.verdict = *verdict;
   reply.etag = usable_etag(answer->response);
+  reply.shown_etag = without_token(reply.etag, secrets.token);
   reply.body = std::move(answer->response.body);
   reply.times = answer->times;
   return reply;

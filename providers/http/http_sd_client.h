@@ -20,6 +20,8 @@ struct HttpSdReply {
   HttpSdVerdict verdict = HttpSdVerdict::List;
   std::string body;  // of a list
   std::string etag;  // of a list; empty: none
+  // The ETag as it may be shown: whoever makes it may have put in what he was sent.
+  std::string shown_etag;
   AnswerTimes times;
 };
 

@@ -92,7 +92,7 @@ Result<ProviderEvent> HttpSdStream::digest(HttpSdReply reply) {
   told_ = true;
   told_members_ = sum;
   told_count_ = answer.members.size();
-  answer.backend_index = index_of(etag_, body);
+  answer.backend_index = index_of(reply.shown_etag, body);
   answer.times = reply.times;
   const AnswerTimes times = reply.times;
   return confirmed(std::move(answer), times);

@@ -58,9 +58,7 @@ auto KubernetesClient::authenticated(Ask ask) -> decltype(ask(Secrets{})) {
     auto reply = ask(used);
     if (reply) return reply;
     ProvisioningError& error = reply.error();
-    const bool refused =
-        error.code == ErrorCode::AuthFailed || error.code == ErrorCode::PermissionDenied;
-    if (refused) credentials_->refused();
+    error = credentials_->explained(std::move(error));
     if (!again && error.code == ErrorCode::AuthFailed) {
       auto fresh = credentials_->get();
       if (fresh && (*fresh)->token != used.token) continue;

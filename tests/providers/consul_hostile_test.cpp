@@ -255,7 +255,7 @@ TEST_F(ConsulHostile, AnIdentityThatComesOrGoesMeanwhileProvesNothing) {
   const std::string nobody = http_status("403 Forbidden", "ACL not found");
   // It came after the empty answer: the question is asked again, by somebody now.
   std::vector<std::string> script = {
-      consul_ok("[]", 5, deny), somebody, consul_ok(kOne, 5, deny),
+      consul_ok("[]", 5, deny), somebody, consul_ok(kOne, 5, deny), somebody,
       // It went before the second empty answer, or after it: who knows.
       consul_ok("[]", 5, deny), somebody, consul_ok("[]", 5, deny), nobody};
   ScriptedServer server([&](Connection& c, const std::string&) {
@@ -309,7 +309,8 @@ TEST(TokenBucketTest, GivesABurstAndThenOnePerRefill) {
   EXPECT_EQ(bucket.take(t0 + 10 * refill), t0 + 11 * refill);
 }
 
-// SPEC 8: no secret in any error. A proxy in between may quote what it was sent, whole or cut short.
+// SPEC 8: no secret in any error. A proxy in between may quote what it was sent, whole or cut
+// short.
 TEST_F(ConsulHostile, ATokenThatIsSentBackAppearsInNoError) {
   const std::string token = "5ecret00-1111-2222-3333-444455556666";
   const std::string path = ::testing::TempDir() + "consul-token-" + std::to_string(getpid());

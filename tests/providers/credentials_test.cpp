@@ -39,12 +39,17 @@ TEST_F(CredentialsTest, TheTokenIsTrimmedAndReadAgainAfterAMinute) {
 }
 
 TEST_F(CredentialsTest, ARefusedTokenIsReadAgainAtOnce) {
-  write("first");
-  Credentials credentials(token_file(), clock_);
-  EXPECT_EQ((*credentials.get())->token, "first");
-  write("second");
-  credentials.refused();
-  EXPECT_EQ((*credentials.get())->token, "second");
+  for (const ErrorCode code :
+       {ErrorCode::AuthFailed, ErrorCode::PermissionDenied, ErrorCode::InvalidConfig}) {
+    write("first");
+    Credentials credentials(token_file(), clock_);
+    EXPECT_EQ((*credentials.get())->token, "first");
+    write("second");
+    EXPECT_EQ(credentials.explained({ErrorCode::Timeout, "no answer", {}, 0}).message, "no answer");
+    EXPECT_EQ((*credentials.get())->token, "first");
+    EXPECT_EQ(credentials.explained({code, "no", {}, 0}).message, "no");
+    EXPECT_EQ((*credentials.get())->token, "second");
+  }
 }
 
 TEST_F(CredentialsTest, UnusableFilesHaveCodesAndNeverShowTheirContent) {

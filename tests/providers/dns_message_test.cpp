@@ -14,6 +14,37 @@ std::string code_of(std::string_view bytes) {
   return message ? "fine" : std::string(to_string(message.error().code));
 }
 
+TEST(DnsMessageTest, OnlyWhatWasAskedIsKept) {
+  const auto kept = [](DnsType type) {
+    auto message = parse_dns_message(DnsBytes()
+                                         .a("x", 1, "10.0.0.1")
+                                         .cname("x", 1, "y")
+                                         .srv("x", 1, 1, 1, 1, "y")
+                                         .soa("x", 1, 1)
+                                         .authority()
+                                         .soa("x", 1, 1)
+                                         .ns("x", 1, "ns")
+                                         .a("x", 1, "10.0.0.1")
+                                         .additional()
+                                         .a("y", 1, "10.0.0.2")
+                                         .aaaa("y", 1, "fd00::1")
+                                         .cname("y", 1, "z")
+                                         .bytes());
+    const std::size_t before = bytes_of(*message);
+    keep_what_was_asked(*message, type);
+    EXPECT_LT(bytes_of(*message), before);
+    std::string text;
+    for (const auto* section : {&message->answer, &message->authority, &message->additional}) {
+      for (const DnsRecord& record : *section) text.append(to_string(record.type)) += ' ';
+      text += '|';
+    }
+    return text;
+  };
+  EXPECT_EQ(kept(DnsType::A), "A CNAME |SOA NS ||");
+  EXPECT_EQ(kept(DnsType::Aaaa), "CNAME |SOA NS ||");
+  EXPECT_EQ(kept(DnsType::Srv), "CNAME SRV |SOA NS |A AAAA |");
+}
+
 TEST(DnsMessageTest, EverySectionAndEveryTypeIsRead) {
   const auto message =
       parse_dns_message(DnsBytes(kReply | kAuthoritative | kRecursive)

@@ -9,6 +9,7 @@
 #include "providers/etcd/etcd_settings.h"
 #include "tests/providers/announce_support.h"
 #include "tests/providers/etcd_support.h"
+#include "tests/providers/untrusted_server.h"
 
 namespace rollcall::test {
 namespace {
@@ -216,6 +217,17 @@ TEST_F(EtcdAnnouncer, TheNextEndpointIsAskedWhenOneIsDead) {
   announcer_ = provider_->announcer(what_);
   register_node();
   EXPECT_EQ(text_of(announcer_->renew(soon())), "KNOWN");
+}
+
+TEST_F(EtcdAnnouncer, TheNextEndpointIsAskedWhenOneIsNotTrusted) {
+  begin();
+  UntrustedServer untrusted;
+  ProviderDescriptor d = descriptor();
+  d.endpoints.insert(d.endpoints.begin(), untrusted.url());
+  d.auth.ca_file = untrusted.ca_file();
+  provider_ = create(d);
+  announcer_ = provider_->announcer(what_);
+  register_node();
 }
 
 TEST_F(EtcdAnnouncer, RefusalAndSilenceAreToldByTheirCodes) {

@@ -98,8 +98,9 @@ TEST_F(EtcdProviderTest, ProgressNotificationsAttestWhereTheyAreTrusted) {
   add("a");
   auto history = std::make_shared<EtcdHistory>();
   const auto settings = std::make_shared<const EtcdSettings>(etcd_settings(descriptor()));
-  StreamReader stream(
-      std::make_unique<EtcdStream>(settings, AuthRef{}, history, clock_, /*trust_progress=*/true));
+  StreamReader stream(std::make_unique<EtcdStream>(settings, AuthRef{}, history, clock_,
+                                                   kFirstEndpointFirst,
+                                                   /*trust_progress=*/true));
   EXPECT_EQ(news(stream), "snapshot[a]");
   for (int i = 0; i < 5; ++i) {
     ASSERT_DONE(server_->put("/elsewhere", std::to_string(i)));

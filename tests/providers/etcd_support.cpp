@@ -32,7 +32,7 @@ ProviderDescriptor EtcdFixture::descriptor(Params params) const {
 }
 
 std::unique_ptr<ClusterProvider> EtcdFixture::create(const ProviderDescriptor& d) {
-  auto provider = make_etcd_factory()->create(d, {&clock_, nullptr, ""});
+  auto provider = make_etcd_factory(kFirstEndpointFirst)->create(d, {&clock_, nullptr, ""});
   EXPECT_TRUE(provider.has_value()) << (provider ? "" : provider.error().message);
   return provider ? std::move(*provider) : nullptr;
 }

@@ -15,6 +15,9 @@
 
 namespace rollcall::test {
 
+// A seed with which a provider's first stream begins at its first endpoint (of up to 30).
+inline constexpr std::uint64_t kFirstEndpointFirst = 10;
+
 // {"id":"<id>","host":"10.0.0.1","port":7000<more>}
 std::string member_json(const std::string& id, const std::string& more = "");
 

@@ -62,10 +62,18 @@ grpc::ServerUnaryReactor* AdminService::unary(grpc::CallbackServerContext* conte
     finish(result ? std::nullopt : std::optional(std::move(result.error())));
   });
   if (!accepted) {
-    finish(ProvisioningError{
-        ErrorCode::LimitExceeded, "too many operators' calls are waiting; try again later", {}, 0});
+    finish(closed() ? shutting_down()
+                    : ProvisioningError{ErrorCode::LimitExceeded,
+                                        "too many operators' calls are waiting; try again later",
+                                        {},
+                                        0});
   }
   return reactor;
+}
+
+bool AdminService::closed() {
+  MutexLock lock(mutex_);
+  return closed_;
 }
 
 ByteStream* AdminService::GetTopology(grpc::CallbackServerContext* context,

@@ -30,7 +30,8 @@ class AdminService final : public v1::ProvisioningAdmin::WithRawCallbackMethod_G
   explicit AdminService(AdminContext context);
   ~AdminService() override;
 
-  // Streams end with SHUTTING_DOWN, calls at hand are finished, new ones refused. Idempotent.
+  // Streams end with SHUTTING_DOWN, calls at hand are finished, new ones are SHUTTING_DOWN.
+  // Idempotent.
   void close();
 
 #define ROLLCALL_ADMIN_UNARY(method, Request, Response)                                           \
@@ -67,11 +68,12 @@ class AdminService final : public v1::ProvisioningAdmin::WithRawCallbackMethod_G
   grpc::ServerUnaryReactor* unary(grpc::CallbackServerContext* context, const Request& request,
                                   Response& response, std::string_view method);
   Duration time_left(const grpc::CallbackServerContext& context) const;
+  bool closed();
 
   AdminActions actions_;
   WorkerPool workers_;
 
-  Mutex mutex_;  // guards the open WatchEvents streams
+  Mutex mutex_;  // guards the open WatchEvents streams, and whether there may be more
   std::vector<std::weak_ptr<EventsReactor>> streams_ ROLLCALL_GUARDED_BY(mutex_);
   bool closed_ ROLLCALL_GUARDED_BY(mutex_) = false;
 };

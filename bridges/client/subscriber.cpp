@@ -92,8 +92,10 @@ class Subscriber::Loop {
   bool streaming_ = false;                // the stream has said something
   bool asked_again_ = false;              // the last attempt was a resync
   std::optional<ProvisioningError> why_;  // the last stream ended
+  std::uint64_t stream_ = 0;              // how many were opened
   Position acknowledged_;                 // to this stream
-  Position acknowledging_;
+  Position acknowledging_;                // the call under way …
+  std::uint64_t acknowledging_to_ = 0;    // … and the stream that was open when it was sent
 
   mutable std::mutex mutex_;  // guards the two below; never held across a callback or I/O
   TopologyReplica replica_;
@@ -124,6 +126,7 @@ v1::WatchRequest Subscriber::Loop::request() const {
 
 Subscriber::Loop::End Subscriber::Loop::run_stream() {
   streaming_ = false;
+  ++stream_;
   acknowledged_ = {};
   connection_.open(request());
   {
@@ -148,6 +151,9 @@ Subscriber::Loop::End Subscriber::Loop::run_stream() {
       case What::Ended:
         return end_of_stream(resync, stalled);
       case What::Acknowledged:
+        // The sidecar counts it for the stream that was open when it came. If that is gone, this
+        // one still has to be told.
+        if (acknowledging_to_ != stream_) break;
         if (connection_.status().ok()) {
           acknowledged_ = acknowledging_;
         } else if (!stopping_.load()) {
@@ -255,6 +261,7 @@ void Subscriber::Loop::acknowledge_if_due() {
   request.set_epoch(position->epoch.value());
   request.set_seq_no(position->seq_no.value());
   acknowledging_ = *position;
+  acknowledging_to_ = stream_;
   connection_.acknowledge(request);
 }
 

@@ -69,8 +69,8 @@ bool Subscription::take_wake(std::uint8_t what) {
 }
 
 Subscription::Step Subscription::handle(Next& out, std::size_t max_bytes, MonoTime now) {
-  if (closed_.load()) return finish(out, std::nullopt);
-  if (ending_.load()) return finish(out, end_reason());
+  // A stalled stream is told to end, and then loses its transport: the reason stays the first one.
+  if (closed_.load() || ending_.load()) return finish(out, end_reason());
   switch (state_) {
     case State::Resuming:
       return resume();

@@ -177,6 +177,12 @@ TEST(Watch, AConsumerThatReadsNothingForThirtySecondsLosesItsStream) {
   EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_NE(status.error_message().find("LIMIT_EXCEEDED"), std::string::npos);
   until([&] { return server.hub.stats().subscribers == 0; });
+  const auto ended = [&](std::optional<ErrorCode> code) {
+    const auto all = server.hub.stats().traffic[static_cast<std::size_t>(Bridge::Remoting) - 1];
+    return all.ended[code ? static_cast<std::size_t>(*code) : 0];
+  };
+  until([&] { return ended({}) + ended(ErrorCode::LimitExceeded) == 1; });
+  EXPECT_EQ(ended(ErrorCode::LimitExceeded), 1u);
 }
 
 TEST(Watch, ACancelledStreamLeavesNothingBehind) {

@@ -1,6 +1,7 @@
 // Whatever bytes a sidecar, or somebody in its place, sends: the replica neither crashes nor breaks
-// its promises. Positions never go back within an epoch, an entry is applied once, and while
-// verification is on the copy has the hash that was stated for its position.
+// its promises. Positions never go back within an epoch (but to a snapshot, where only the position
+// is kept), an entry is applied once, and while verification is on the copy has the hash that was
+// stated for its position.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -25,7 +26,12 @@ void feed(TopologyReplica& replica, const rollcall::v1::WatchBatch& batch) {
     const Position before = replica.view().position;
     const auto step = replica.apply(event);
     const auto& view = replica.view();
-    if (view.position.epoch == before.epoch) require(view.position.seq_no >= before.seq_no);
+    const bool put_back = view.verification == Verification::NoCopy && event.has_snapshot();
+    if (put_back) {
+      require(view.position == before || view.position.seq_no.value() == event.seq_no());
+    } else if (view.position.epoch == before.epoch) {
+      require(view.position.seq_no >= before.seq_no);
+    }
     if (step.verdict == Verdict::Applied && !event.has_reset()) {
       require(view.position.seq_no.value() == event.seq_no());
       require(view.position.seq_no > before.seq_no);

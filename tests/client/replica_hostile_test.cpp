@@ -130,6 +130,20 @@ TEST_F(HostileTest, AfterTwoMismatchesItStopsVerifyingAndSaysSo) {
   EXPECT_EQ(replica_.view().verification, Verification::On);
 }
 
+TEST_F(HostileTest, MismatchesOfAnImportedCopyCountFromTheFirst) {
+  TopologyReplica imported;
+  ASSERT_TRUE(imported.import_state(replica_.export_state()));
+  auto event = log_.join(make_node("n9"));
+  event.set_snapshot_hash(1);
+  EXPECT_EQ(imported.apply(event).verdict, Verdict::Resync);
+  feed(imported, log_.snapshot());
+  EXPECT_EQ(imported.view().verification, Verification::On);
+  auto second = log_.join(make_node("n10"));
+  second.set_snapshot_hash(1);
+  EXPECT_EQ(imported.apply(second).verdict, Verdict::Applied);
+  EXPECT_EQ(imported.view().verification, Verification::Stopped);
+}
+
 TEST_F(HostileTest, AnUnknownHashVersionIsNotVerified) {
   auto chunks = log_.snapshot();
   chunks[0].mutable_snapshot()->set_hash_version(2);

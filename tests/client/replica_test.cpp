@@ -324,5 +324,26 @@ TEST_F(ReplicaTest, APositionOnlyReplicaNumbersAndKeepsNothing) {
   EXPECT_EQ(light.resume_position().seq_no, log_.seq_no());
 }
 
+TEST_F(ReplicaTest, APositionAheadOfTheLogGivesWayToTheSnapshot) {
+  TopologyReplica light(TopologyReplica::Keep::Position);
+  ASSERT_TRUE(light.resume_at({log_.epoch(), SeqNo(log_.seq_no().value() + 10)}));
+  feed(light, log_.snapshot());
+  EXPECT_EQ(light.resume_position(), (Position{log_.epoch(), log_.seq_no()}));
+  EXPECT_EQ(light.apply(log_.join(make_node("n3"))).verdict, Verdict::Applied);
+}
+
+// SPEC 5: any version whose successors are still in the log. The consumer's copy begins with it.
+TEST_F(ReplicaTest, APositionFollowsAnOlderSnapshotToo) {
+  const auto older = log_.snapshot();
+  TopologyReplica light(TopologyReplica::Keep::Position);
+  ASSERT_TRUE(light.resume_at({log_.epoch(), log_.seq_no()}));
+  const auto third = log_.join(make_node("n3"));
+  EXPECT_EQ(light.apply(third).verdict, Verdict::Applied);
+  log_.join(make_node("n4"));
+  EXPECT_EQ(light.apply(log_.join(make_node("n5"))).verdict, Verdict::Resync);
+  feed(light, older);
+  EXPECT_EQ(light.apply(third).verdict, Verdict::Applied) << "it is not in the snapshot";
+}
+
 }  // namespace
 }  // namespace rollcall::client::testing

@@ -41,9 +41,14 @@ struct ScriptedServer::Services {
     }
     grpc::Status Acknowledge(grpc::ServerContext*, const v1::AcknowledgeRequest* request,
                              v1::AcknowledgeResponse*) override {
-      const std::lock_guard lock(owner.mutex_);
-      owner.acknowledgements_.push_back(*request);
-      owner.changed_.notify_all();
+      std::size_t number = 0;
+      {
+        const std::lock_guard lock(owner.mutex_);
+        owner.acknowledgements_.push_back(*request);
+        number = owner.acknowledgements_.size();
+        owner.changed_.notify_all();
+      }
+      if (acknowledged) acknowledged(number);
       return grpc::Status::OK;
     }
     grpc::Status PublishOwnership(grpc::ServerContext*, const v1::PublishOwnershipRequest* request,
@@ -53,6 +58,7 @@ struct ScriptedServer::Services {
     ScriptedServer& owner;
     std::function<grpc::Status(const v1::PublishOwnershipRequest&, v1::PublishOwnershipResponse&)>
         publish;
+    std::function<void(std::size_t)> acknowledged;
   };
   struct Partition : v1::PartitionBridge::Service {
     explicit Partition(ScriptedServer& server) : owner(server) {}
@@ -109,6 +115,7 @@ grpc::Status ScriptedServer::watch(const v1::WatchRequest& request,
     const std::lock_guard lock(mutex_);
     requests_.push_back(request);
     number = static_cast<int>(requests_.size());
+    changed_.notify_all();
   }
   Stream stream(*this, writer);
   return script_(number, request, stream);
@@ -139,6 +146,15 @@ std::vector<v1::AcknowledgeRequest> ScriptedServer::acknowledgements() const {
 bool ScriptedServer::wait_for_acknowledgements(std::size_t count) const {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, kPatience, [&] { return acknowledgements_.size() >= count; });
+}
+
+bool ScriptedServer::wait_for_requests(std::size_t count) const {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return requests_.size() >= count; });
+}
+
+void ScriptedServer::on_acknowledge(std::function<void(std::size_t)> handler) {
+  services_->placement.acknowledged = std::move(handler);
 }
 
 void ScriptedServer::on_publish(

@@ -47,6 +47,10 @@ class ScriptedServer {
   std::vector<v1::AcknowledgeRequest> acknowledgements() const;
   // Waits until `count` acknowledgements came; false after a time that only a broken test needs.
   bool wait_for_acknowledgements(std::size_t count) const;
+  // The same of streams.
+  bool wait_for_requests(std::size_t count) const;
+  // Called before acknowledgement `number` (from 1) is answered; set before it comes.
+  void on_acknowledge(std::function<void(std::size_t number)> handler);
   void on_publish(
       std::function<grpc::Status(const v1::PublishOwnershipRequest&, v1::PublishOwnershipResponse&)>
           handler);

@@ -243,6 +243,32 @@ TEST_F(SubscriberTest, AnotherStreamIsAcknowledgedAfresh) {
   EXPECT_EQ(acknowledgements[1].seq_no(), first_.seq_no.value());
 }
 
+// The reply to the first stream's acknowledgement comes when the second one is open.
+TEST_F(SubscriberTest, R3_1_AReplyToAnEarlierStreamIsNotCountedForThisOne) {
+  server_ =
+      std::make_unique<ScriptedServer>([this](int number, const v1::WatchRequest&, Stream& stream) {
+        if (number == 1) {
+          stream.send(snapshot_);
+          server_->wait_for_acknowledgements(1);
+          return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken");
+        }
+        auto bookmark = snapshot_[0];  // nothing new since
+        bookmark.mutable_bookmark();
+        stream.send(bookmark);
+        return stream.hold();
+      });
+  server_->on_acknowledge([this](std::size_t number) {
+    if (number == 1) server_->wait_for_requests(2);
+  });
+  SubscriberOptions options = options_for(*server_);
+  options.acknowledge = Acknowledge::Automatic;
+  auto started = Subscriber::start(options, listener_);
+  ASSERT_TRUE(started) << started.error().message;
+  subscriber_ = *std::move(started);
+  ASSERT_TRUE(server_->wait_for_acknowledgements(2));
+  EXPECT_EQ(server_->acknowledgements()[1].seq_no(), first_.seq_no.value());
+}
+
 TEST_F(SubscriberTest, R3_1_ManualAcknowledgementsAreSentWhenTheyAreGiven) {
   run(
       [this](int, const v1::WatchRequest&, Stream& stream) {

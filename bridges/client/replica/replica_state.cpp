@@ -293,6 +293,7 @@ Result<void> TopologyReplica::import_state(std::string_view bytes) {
       snapshot.position.none()) {
     return corrupted("its members do not have its hash");
   }
+  count_in(snapshot.position.epoch);
   adopt_state(snapshot);
   view_.phase = Phase::Following;
   view_.position = snapshot.position;

@@ -318,8 +318,9 @@ Step TopologyReplica::follow_position(const v1::ClusterEvent& event) {
   if (event.event_case() == v1::ClusterEvent::kSnapshot) {
     step.verdict = Verdict::Position;
     if (!event.snapshot().last()) return step;
-    // An older snapshot only means that events come again, which are ignored.
-    if (!same_epoch || at.seq_no > view_.position.seq_no) view_.position = at;
+    // Also further back, as when the sidecar's log never got to where we were told to resume: what
+    // follows is numbered from there, and belongs to the copy that the consumer makes of this.
+    view_.position = at;
     view_.phase = Phase::Following;
     snapshot_wanted_ = false;
     step.notices.emplace_back(Synced{view_.position, true});

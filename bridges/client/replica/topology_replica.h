@@ -83,8 +83,11 @@ struct Step {
 class TopologyReplica {
  public:
   enum class Keep : std::uint8_t {
-    Copy = 1,      // members, state, leases; proved
-    Position = 2,  // only the place in the log: for consumers that keep a copy of their own
+    Copy = 1,  // members, state, leases; proved
+    // Only the place in the log: for consumers that keep a copy of their own, and begin it afresh
+    // with each snapshot. A snapshot puts the position to where it stands, also further back; the
+    // events after that come once more then, and are Applied.
+    Position = 2,
   };
   explicit TopologyReplica(Keep keep = Keep::Copy);
 

@@ -122,16 +122,19 @@ TEST_F(Configuration, R5_4_AReloadBringsTheNewSetInOneStep) {
   const auto added = daemon_.admin().register_provider(in_memory_provider("by-hand", 0));
   ASSERT_TRUE(added) << added.error().message;
   const std::uint64_t before = added->revision();
-  daemon_.set_config("providers:\n  - {id: gamma, kind: in-memory, priority: 7}\n");
+  daemon_.set_config(
+      "providers:\n"
+      "  - {id: gamma, kind: in-memory, priority: 7}\n"
+      "  - {id: delta, kind: in-memory, priority: 6}\n");
   ASSERT_TRUE(daemon_.reload());
   ASSERT_TRUE(daemon_.told("\"reloaded\"")) << daemon_.output();
-  // One that came and two that went are one revision, without any other set in between.
+  // Two that came and two that went are one revision, without any other set in between.
   EXPECT_EQ(revisions_until_reloaded(),
             (std::vector<std::string>{"revision " + std::to_string(before) + ", 3 providers",
-                                      "revision " + std::to_string(before + 1) + ", 2 providers"}));
+                                      "revision " + std::to_string(before + 1) + ", 3 providers"}));
   EXPECT_EQ(daemon_.admin().get_status()->revision(), before + 1);
   // What the API added stays; what the configuration brought and no longer has is gone.
-  EXPECT_EQ(provider_ids(), (std::vector<std::string>{"by-hand", "gamma"}));
+  EXPECT_EQ(provider_ids(), (std::vector<std::string>{"by-hand", "gamma", "delta"}));
 }
 
 TEST_F(Configuration, R5_4_ABadReloadKeepsTheOldSetAndSaysSo) {
@@ -207,7 +210,9 @@ TEST_F(Configuration, FlagsOverrideTheEnvironmentWhichOverridesTheFile) {
   DaemonProcess daemon(options);
   auto started = daemon.start();
   ASSERT_TRUE(started) << started.error();
-  EXPECT_EQ(daemon.admin().get_status()->cluster(), "from-environment");
+  const auto status = daemon.admin().get_status();
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(status->cluster(), "from-environment");
   EXPECT_EQ(daemon.get("/livez").status, 200);
   EXPECT_TRUE(std::filesystem::exists(daemon.socket()));
   EXPECT_TRUE(std::filesystem::is_empty(elsewhere.path()));

@@ -41,7 +41,8 @@ class FailoverFixture : public ::testing::Test {
     }));
   }
   // The active provider has these members; from here on `standby` has them behind it, and what
-  // consumer_ is told is compared with nothing but its own subscription.
+  // consumer_ is told is compared with nothing but its own subscription. The backend has had them
+  // before the provider was accepted: an older snapshot of fewer may be handed out for a while.
   void serve(const std::vector<std::string>& members) {
     follow("first", members);
     stand_by_with(*consumer_);

@@ -22,7 +22,6 @@ class LocalFailover : public FailoverFixture {
     d.priority = 10;
     d.watch_params = {
         {"labels", "false"}, {"attest_ms", "50"}, {"poll_ms", "20"}, {"lock_wait_ms", "50"}};
-    accept(d);
     auto started = Process::start({.argv = {"/bin/sleep", "100000"},
                                    .environment = {},
                                    .output = {},
@@ -32,6 +31,7 @@ class LocalFailover : public FailoverFixture {
     process_.emplace(std::move(*started));
     put("n1", NodeStatus::Ready);
     put("n2", NodeStatus::Ready);
+    accept(d);
     serve({"n1", "n2"});
   }
   void put(const std::string& id, NodeStatus status) {

@@ -75,18 +75,20 @@ TEST_F(PluginFailover, OneThatMisbehavesBesideAnotherProviderHarmsNobody) {
   add_plugin();
   follow("remoting-1", {"m"});
   std::vector<std::string> members = {"m"};
-  const std::pair<const char*, const char*> misbehaviours[] = {
-      {"flood", "LIMIT_EXCEEDED"},
-      {"duplicate-ids", "MALFORMED_RESPONSE"},
-      {"be-killed", "BACKEND_UNAVAILABLE"},
-      {"hang", "TIMEOUT"}};
-  for (const auto& [behaviour, code] : misbehaviours) {
-    say(behaviour);
-    ASSERT_TRUE(
-        state_becomes("plugin", [&](const auto& state) { return state.last_error_code() == code; }))
-        << behaviour << ": " << plugin().ShortDebugString();
+  const struct {
+    const char* name;
+    const char* code;
+  } misbehaviours[] = {{"flood", "LIMIT_EXCEEDED"},
+                       {"duplicate-ids", "MALFORMED_RESPONSE"},
+                       {"be-killed", "BACKEND_UNAVAILABLE"},
+                       {"hang", "TIMEOUT"}};
+  for (const auto& misbehaviour : misbehaviours) {
+    say(misbehaviour.name);
+    ASSERT_TRUE(state_becomes(
+        "plugin", [&](const auto& state) { return state.last_error_code() == misbehaviour.code; }))
+        << misbehaviour.name << ": " << plugin().ShortDebugString();
     for (int i = 0; i < 5; ++i) {
-      members.push_back(std::string(behaviour) + "-" + std::to_string(i));
+      members.push_back(std::string(misbehaviour.name) + "-" + std::to_string(i));
       ASSERT_DONE(daemon_.admin().join_member(member(members.back()), ProviderId("main")));
     }
     EXPECT_TRUE(consumer_->wait_for_members(members)) << consumer_->describe();

@@ -45,9 +45,15 @@ void write_and_rename(const std::string& path, std::string_view text) {
 StreamReader::StreamReader(std::unique_ptr<ProviderStream> stream) : stream_(std::move(stream)) {
   thread_ = std::thread([this] {
     while (true) {
+      {
+        const std::lock_guard lock(mutex_);
+        asking_ = true;
+        arrived_.notify_all();
+      }
       ProviderEvent event = stream_->next();
       const bool over = std::holds_alternative<Terminated>(event);
       std::unique_lock lock(mutex_);
+      asking_ = false;
       events_.push_back(std::move(event));
       arrived_.notify_all();
       if (over) return;
@@ -83,6 +89,21 @@ ProviderEvent StreamReader::until(const std::function<bool(const ProviderEvent&)
   }
   ADD_FAILURE() << "the event never came; the last one was " << seen;
   return Terminated{false, ErrorCode::Timeout, "the test's patience"};
+}
+
+Duration StreamReader::stop_waiting() {
+  {
+    std::unique_lock lock(mutex_);
+    while (!asking_) {
+      events_.clear();
+      taken_.notify_all();
+      if (arrived_.wait_for(lock, kPatience) == std::cv_status::timeout) {
+        ADD_FAILURE() << "the stream is not asked any more";
+        break;
+      }
+    }
+  }
+  return stop();
 }
 
 Duration StreamReader::stop() {

@@ -55,6 +55,8 @@ class StreamReader {
   ProviderEvent until(const std::function<bool(const ProviderEvent&)>& wanted);
   // Cancels and joins; how long that took.
   Duration stop();
+  // The same once the stream is asked for what nobody has heard of yet: cancel() has a wait to end.
+  Duration stop_waiting();
 
  private:
   std::unique_ptr<ProviderStream> stream_;
@@ -62,6 +64,7 @@ class StreamReader {
   std::condition_variable arrived_;
   std::condition_variable taken_;
   std::deque<ProviderEvent> events_;
+  bool asking_ = false;  // next() is called, or about to be
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <mutex>
+#include <string>
+#include <vector>
 
 #include "providers/consul/consul_provider.h"
 #include "tests/backends/environment.h"

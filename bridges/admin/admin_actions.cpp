@@ -96,6 +96,12 @@ Result<v1::ProviderResponse> AdminActions::run(const v1::DisableProviderRequest&
 Result<v1::ApplyProvidersResponse> AdminActions::run(const v1::ApplyProvidersRequest& r,
                                                      Time at_most) {
   if (auto open = refuse_while_draining(); !open) return tl::unexpected(open.error());
+  // A set above kMaxProviders is told all its problems, but 4 MiB may hold two million of them.
+  if (static_cast<std::size_t>(r.providers_size()) > limits::kMaxJudgedProviders) {
+    return fail(ErrorCode::LimitExceeded, "there are far too many providers",
+                {{"providers", std::to_string(r.providers_size()) + " providers",
+                  "at most " + std::to_string(limits::kMaxProviders)}});
+  }
   ProblemList problems;
   std::vector<ProviderDescriptor> set;
   for (int i = 0; i < r.providers_size(); ++i)

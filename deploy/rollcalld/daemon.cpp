@@ -235,8 +235,11 @@ void Daemon::reload() {
     return;
   }
   std::string message = "the old configuration stays: " + done.error().message;
-  for (const Problem& p : done.error().problems)
+  std::size_t told = 0;  // `rollcalld --check-config` names them all
+  for (const Problem& p : done.error().problems) {
+    if (told++ == limits::kMaxDetailProblems) break;
     message += "; " + p.field + ": " + p.value + ", expected " + p.expected;
+  }
   plane_->telemetry().tell(OperatorNotice::Level::Error, "reload_refused", {}, done.error().code,
                            std::move(message));
 }

@@ -26,6 +26,7 @@ inline constexpr std::size_t kMaxNodeBytes = 16 * 1024; // canonical bytes of on
 
 // --- descriptors ---
 inline constexpr std::size_t kMaxProviders = 64;        // metric labels and streams stay bounded
+inline constexpr std::size_t kMaxJudgedProviders = 1024;  // a larger set is not even judged
 inline constexpr std::size_t kMaxProviderIdBytes = 64;
 inline constexpr std::size_t kMaxEndpoints = 16;
 inline constexpr std::size_t kMaxEndpointBytes = 512;
@@ -33,7 +34,9 @@ inline constexpr std::size_t kMaxWatchParams = 32;
 inline constexpr std::size_t kMaxParamBytes = 2048;
 
 // --- text and answers ---
-inline constexpr std::size_t kMaxProblems = 32;           // kept of total_problems; stays < 4 KiB details
+inline constexpr std::size_t kMaxProblems = 1024;         // kept of total_problems: 16 of each of 64 providers;
+                                                          // below 1 MiB, whatever a hostile input holds
+inline constexpr std::size_t kMaxDetailProblems = 32;     // of them in a status detail, as far as 4 KiB hold them
 inline constexpr std::size_t kMaxProblemValueBytes = 128;
 inline constexpr std::size_t kMaxProblemFieldBytes = 256; // paths hold keys that a hostile input chose
 inline constexpr std::size_t kMaxErrorDetailBytes = 4096; // SPEC 8: gRPC drops errors above about 8 kB

@@ -102,7 +102,7 @@ std::vector<Problem> validate_node(const ClusterNode& node, std::string_view fie
     check.text(name, key, {limits::kMaxLabelKeyBytes, false, true});
     check.text(name, value, {limits::kMaxLabelValueBytes, true, false});
     // Enough is known; a hostile node may have millions of labels.
-    if (out.size() > 2 * limits::kMaxProblems) break;
+    if (out.size() > 2 * limits::kMaxLabels) break;
   }
   if (canonical_size(node) > limits::kMaxNodeBytes) {
     check.add("", std::to_string(canonical_size(node)) + " bytes",

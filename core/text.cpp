@@ -34,9 +34,13 @@ std::size_t character_length(std::string_view text, std::size_t at) {
   return length;
 }
 
-bool is_control(char c) { return static_cast<std::uint8_t>(c) < 0x20 || c == 0x7f; }
-
 }  // namespace
+
+bool is_control_at(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+  if (byte(at) < 0x20 || byte(at) == 0x7f) return true;
+  return byte(at) == 0xc2 && at + 1 < text.size() && byte(at + 1) >= 0x80 && byte(at + 1) <= 0x9f;
+}
 
 std::size_t first_invalid_utf8(std::string_view text) {
   std::size_t at = 0;
@@ -55,8 +59,8 @@ std::size_t first_invalid_utf8(std::string_view text) {
 bool is_valid_utf8(std::string_view text) { return first_invalid_utf8(text) == text.size(); }
 
 bool has_control_characters(std::string_view text) {
-  for (const char c : text) {
-    if (is_control(c)) return true;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (is_control_at(text, at)) return true;
   }
   return false;
 }
@@ -87,7 +91,7 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
   std::size_t fits = 0;  // how much of `out` leaves room for the ellipsis
   std::size_t at = 0;
   while (at < text.size()) {
-    const std::size_t length = is_control(text[at]) ? 0 : character_length(text, at);
+    const std::size_t length = is_control_at(text, at) ? 0 : character_length(text, at);
     if (length == 0) {
       const auto byte = static_cast<std::uint8_t>(text[at]);
       out += "\\x";

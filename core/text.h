@@ -14,7 +14,9 @@ bool is_valid_utf8(std::string_view text);
 // Offset of the first byte that breaks RFC 3629; text.size() if none does.
 std::size_t first_invalid_utf8(std::string_view text);
 
-// Whether a byte below 0x20, or 0x7f, is in it.
+// Whether a control character begins at `at`: C0 (below U+0020), U+007F, or C1 (U+0080 to U+009F,
+// of two bytes: U+009B begins a sequence for a terminal as ESC [ does).
+bool is_control_at(std::string_view text, std::size_t at);
 bool has_control_characters(std::string_view text);
 
 // Stands in a message for a value that may be a secret in the wrong place.

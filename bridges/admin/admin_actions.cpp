@@ -65,17 +65,11 @@ Result<v1::ProviderResponse> AdminActions::run(const v1::RegisterProviderRequest
 }
 
 Result<v1::ProviderResponse> AdminActions::run(const v1::UpdateProviderRequest& r, Time at_most) {
-  const RegistryWrite write = write_options(r);
-  return write_one(r.provider(), write, at_most, [&](ProviderDescriptor d) {
-    // Whether it is enabled, and why not, is Enable's and Disable's to say unless the request does.
-    if (!r.provider().has_enabled()) {
-      if (auto known = c_.registry->find(d.id)) {
-        d.enabled = known->descriptor.enabled;
-        d.disabled_reason = known->descriptor.disabled_reason;
-      }
-    }
-    return c_.registry->update(std::move(d), write);
-  });
+  RegistryWrite write = write_options(r);
+  // Whether it is enabled, and why not, is Enable's and Disable's to say unless the request does.
+  write.keep_enabled = !r.provider().has_enabled();
+  return write_one(r.provider(), write, at_most,
+                   [&](ProviderDescriptor d) { return c_.registry->update(std::move(d), write); });
 }
 
 Result<v1::ProviderResponse> AdminActions::run(const v1::RemoveProviderRequest& r, Time at_most) {
@@ -96,6 +90,12 @@ Result<v1::ProviderResponse> AdminActions::run(const v1::DisableProviderRequest&
 Result<v1::ApplyProvidersResponse> AdminActions::run(const v1::ApplyProvidersRequest& r,
                                                      Time at_most) {
   if (auto open = refuse_while_draining(); !open) return tl::unexpected(open.error());
+  // A set above kMaxProviders is told all its problems, but 4 MiB may hold two million of them.
+  if (static_cast<std::size_t>(r.providers_size()) > limits::kMaxJudgedProviders) {
+    return fail(ErrorCode::LimitExceeded, "there are far too many providers",
+                {{"providers", std::to_string(r.providers_size()) + " providers",
+                  "at most " + std::to_string(limits::kMaxProviders)}});
+  }
   ProblemList problems;
   std::vector<ProviderDescriptor> set;
   for (int i = 0; i < r.providers_size(); ++i)

@@ -48,6 +48,7 @@ Result<v1::ProviderResponse> AdminClient::update_provider(const ProviderDescript
                                                           const WriteOptions& options) const {
   v1::UpdateProviderRequest request;
   *request.mutable_provider() = provider_to_wire(descriptor);
+  if (options.keep_enabled) request.mutable_provider()->clear_enabled();
   set_options(request, options);
   return admin_call(channel_, deadline_, &Stub::UpdateProvider, request);
 }

@@ -24,6 +24,7 @@ struct WriteOptions {
   bool validate_only = false;  // nothing changes; the answer holds every problem, with success
   std::optional<std::uint64_t> expected_revision;  // else REVISION_CONFLICT
   bool allow_unreachable = false;  // accept a backend that can't be reached now (R1.4)
+  bool keep_enabled = false;       // update_provider: whether it is enabled stays as it is
 };
 
 class AdminClient {

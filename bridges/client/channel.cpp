@@ -34,6 +34,25 @@ bool is_port(std::string_view text) {
   return error == std::errc{} && end == text.data() + text.size() && port >= 1 && port <= 65535;
 }
 
+// gRPC takes a target for a URI: '%' would begin an escape, and '?' or '#' end the path.
+std::string percent_encoded(std::string_view path) {
+  static constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+  static constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : path) {
+    if (kPlain.find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 0xf];
+    }
+  }
+  return out;
+}
+
 Result<std::string> target_of(const std::string& address) {
   if (address.starts_with(kUnix)) {
     const std::string path = address.substr(kUnix.size());
@@ -42,7 +61,7 @@ Result<std::string> target_of(const std::string& address) {
     if (path.size() > longest) {
       return bad_address(address, "a socket path of at most " + std::to_string(longest) + " bytes");
     }
-    return address;
+    return std::string(kUnix) + percent_encoded(path);
   }
   const auto colon = address.rfind(':');
   if (colon == std::string::npos || colon == 0 || !is_port(address.substr(colon + 1))) {

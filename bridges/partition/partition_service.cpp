@@ -24,8 +24,8 @@ ByteStream* PartitionService::GetLatestSnapshot(grpc::CallbackServerContext* con
   RequestCheck check;
   check.cluster(message.cluster(), hub_.cluster());
   if (message.wait_ms() > kMaxWaitMs) {
-    check.add({"wait_ms", std::to_string(message.wait_ms()),
-               "at most " + std::to_string(kMaxWaitMs) + " (0: that)"});
+    check.add("wait_ms", std::to_string(message.wait_ms()),
+              "at most " + std::to_string(kMaxWaitMs) + " (0: that)");
   }
   if (const auto error = check.error()) return refuse(*error);
   const MonoTime now = clock_.now();

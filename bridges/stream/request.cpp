@@ -13,8 +13,7 @@ namespace rollcall {
 
 void RequestCheck::cluster(const std::string& value, const std::string& served) {
   if (value.empty() || served.empty() || value == served) return;
-  add({"cluster", printable(value, limits::kMaxProblemValueBytes),
-       "\"" + served + "\", the cluster that this sidecar serves, or nothing"});
+  add("cluster", value, "\"" + served + "\", the cluster that this sidecar serves, or nothing");
 }
 
 void RequestCheck::consumer_id(const std::string& value) {
@@ -25,14 +24,14 @@ void RequestCheck::text(std::string field, std::string_view value, std::size_t m
                         std::size_t max_bytes) {
   const bool sized = value.size() >= min_bytes && value.size() <= max_bytes;
   if (sized && is_valid_utf8(value) && !has_control_characters(value)) return;
-  add({std::move(field), printable(value, limits::kMaxProblemValueBytes),
-       std::to_string(min_bytes) + " to " + std::to_string(max_bytes) +
-           " bytes of UTF-8 without control characters"});
+  add(std::move(field), value,
+      std::to_string(min_bytes) + " to " + std::to_string(max_bytes) +
+          " bytes of UTF-8 without control characters");
 }
 
 std::optional<ProvisioningError> RequestCheck::error() const {
   if (problems_.empty()) return std::nullopt;
-  return fail(ErrorCode::InvalidConfig, "the request is not valid", problems_).value();
+  return problems_.fail(ErrorCode::InvalidConfig, "the request is not valid").value();
 }
 
 Result<void> read_request(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {

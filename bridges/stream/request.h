@@ -12,9 +12,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "bridges/stream/stream_reactor.h"
+#include "core/codec/object_reader.h"
 #include "core/error.h"
 #include "core/time.h"
 #include "provisioning/hub/consumer_table.h"
@@ -22,7 +23,7 @@
 
 namespace rollcall {
 
-// Collects what is wrong with a request.
+// Collects what is wrong with a request; bounded, whatever is (ProblemList).
 class RequestCheck {
  public:
   // Empty: whichever this sidecar serves; else it must be that one.
@@ -31,12 +32,14 @@ class RequestCheck {
   // Between `min_bytes` and `max_bytes` of UTF-8 without control characters.
   void text(std::string field, std::string_view value, std::size_t min_bytes,
             std::size_t max_bytes);
-  void add(Problem problem) { problems_.push_back(std::move(problem)); }
+  void add(std::string field, std::string_view value, std::string expected) {
+    problems_.add(std::move(field), value, std::move(expected));
+  }
   // INVALID_CONFIG with all of them; nothing if the request is fine.
   std::optional<ProvisioningError> error() const;
 
  private:
-  std::vector<Problem> problems_;
+  ProblemList problems_;
 };
 
 // INVALID_CONFIG if the bytes are no such message.

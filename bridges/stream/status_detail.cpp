@@ -76,7 +76,7 @@ v1::ErrorDetail to_detail(const ProvisioningError& error, std::size_t max_bytes)
   detail.set_total_problems(
       std::max(error.total_problems, static_cast<std::uint32_t>(error.problems.size())));
   for (const Problem& problem : error.problems) {
-    if (detail.problems_size() >= static_cast<int>(limits::kMaxProblems)) break;
+    if (detail.problems_size() >= static_cast<int>(limits::kMaxDetailProblems)) break;
     auto* to = detail.add_problems();
     to->set_field(text(problem.field, limits::kMaxProblemFieldBytes));
     to->set_value(text(problem.value, limits::kMaxProblemValueBytes));

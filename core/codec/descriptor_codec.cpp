@@ -162,6 +162,19 @@ Result<std::vector<ProviderDescriptor>> parse_descriptors(std::string_view text,
   return out;
 }
 
+bool says_enabled(std::string_view text, const ReadLimits& read_limits) {
+  const auto document = parse_document(text, read_limits);
+  if (!document) return false;
+  const auto says = [](const JsonValue& value) {
+    const JsonValue* enabled = value.find("enabled");
+    return enabled != nullptr && !enabled->is_null();
+  };
+  const JsonValue* providers = document->find("providers");
+  const JsonValue& top = providers != nullptr ? *providers : *document;
+  const JsonValue::Array* list = top.as_array();
+  return list == nullptr ? says(top) : std::any_of(list->begin(), list->end(), says);
+}
+
 void write_descriptor(const ProviderDescriptor& d, DescriptorForm form, JsonWriter& writer) {
   writer.begin_object()
       .field("id", d.id.str())

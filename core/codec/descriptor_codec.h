@@ -45,6 +45,10 @@ std::vector<ProviderDescriptor> read_descriptor_list(const JsonValue& value,
                                                      ProblemList& problems,
                                                      DescriptorForm form = DescriptorForm::Operator);
 
+// Whether a descriptor file says of a provider that it is enabled, or not. An update of one leaves
+// that as it is when the file says nothing.
+bool says_enabled(std::string_view text, const ReadLimits& read_limits = {});
+
 // Written in a fixed order, fields with their default value included, so that equal descriptors
 // give equal bytes (the store's checksum wants that).
 void write_descriptor(const ProviderDescriptor& d, DescriptorForm form, JsonWriter& writer);

@@ -21,8 +21,8 @@ void require(bool condition, const char* what) {
 
 // `text` is UTF-8.
 void append_escaped(std::string_view text, std::string& out) {
-  for (const char c : text) {
-    const auto byte = static_cast<std::uint8_t>(c);
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
     switch (c) {
       case '"':
         out += "\\\"";
@@ -40,10 +40,12 @@ void append_escaped(std::string_view text, std::string& out) {
         out += "\\t";
         break;
       default:
-        if (byte < 0x20 || byte == 0x7f) {
+        if (is_control_at(text, at)) {
+          if (static_cast<std::uint8_t>(c) == 0xc2) ++at;  // C1, of two bytes: U+0080 to U+009F
+          const auto code = static_cast<std::uint8_t>(text[at]);
           out += "\\u00";
-          out += kHex[byte >> 4];
-          out += kHex[byte & 0xf];
+          out += kHex[code >> 4];
+          out += kHex[code & 0xf];
         } else {
           out += c;
         }

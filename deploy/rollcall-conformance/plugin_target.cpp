@@ -10,6 +10,7 @@
 
 #include "core/codec/json_writer.h"
 #include "providers/common/cancel.h"
+#include "providers/custom/limits.h"
 #include "providers/custom/plugin_socket.h"
 
 namespace rollcall::conformance {
@@ -106,11 +107,16 @@ Result<void> PluginTarget::await_socket() const {
 }
 
 Result<void> PluginTarget::restart() {
+  const bool in_order = process_->stop();
   process_.reset();
   auto process = PluginProcess::start(settings_);
   if (!process) return tl::unexpected(std::move(process.error()));
   process_ = std::move(*process);
-  return await_socket();
+  if (auto there = await_socket(); !there) return there;
+  if (in_order) return {};
+  return fail(ErrorCode::Timeout, "SIGTERM did not end it within " +
+                                      std::to_string(limits::kPluginTermGrace.count()) +
+                                      " ms: it was killed");
 }
 
 Result<UniqueFd> PluginTarget::connect() const { return connect_plugin(socket()); }

@@ -53,7 +53,8 @@ class PluginTarget {
   const PluginSettings& settings() const { return settings_; }
   const std::string& socket() const;
   bool started_here() const { return process_ != nullptr; }
-  // Ends the process that was started here and starts another; how the old one took SIGTERM.
+  // Ends the process that was started here and starts another. TIMEOUT: there is another now, but
+  // SIGTERM did not end the old one.
   Result<void> restart();
 
   // Of the process that listens on the socket.

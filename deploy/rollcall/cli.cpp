@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -29,6 +30,7 @@ Exit status:
   3  the sidecar could not be reached, or it (local: the lock's holder) took too long
   4  status --check: something needs attention
   5  store verify, local: a state file, or the process registry, is broken
+  6  the output could not be written; what was asked may be done
 
 Environment:
   ROLLCALL_SERVER     the default of --server
@@ -213,7 +215,7 @@ void add_provider_files(CLI::App& providers, Arguments& a, Action& action) {
   };
   with_file("add", "Register one provider", "rollcall providers add consul.yaml",
             &Commands::add_provider);
-  with_file("update", "Replace the descriptor of one provider",
+  with_file("update", "Replace the descriptor of one provider; enabled stays if it doesn't say",
             "rollcall providers update consul.yaml --revision 7", &Commands::update_provider);
   with_file("apply", "Make the set what the file says, all at once or not at all",
             "rollcall providers apply providers.yaml --dry-run", &Commands::apply_providers)
@@ -265,6 +267,8 @@ void add_members(CLI::App& app, Arguments& a, Action& action) {
   join->add_option("HOST:PORT", a.endpoint, "Where it listens")->required();
   join->add_option("--provider", a.provider, "Default: the only in-memory provider");
   add_node_flags(join, a);
+  // 0 means "not said" in the API, and would become 1.
+  join->get_option("--weight")->check(CLI::Range(1u, std::numeric_limits<std::uint32_t>::max()));
   join->callback([&] {
     action.remote = [&](const Commands& c, const Terminal& terminal) {
       const auto node = node_of(a, true);
@@ -456,7 +460,10 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error, out, err);  // --help
+    if (error.get_exit_code() == 0) {  // --help
+      app.exit(error, out, err);
+      return static_cast<int>(Terminal{out, err, false}.flush());
+    }
     const bool json = a.output == "json";
     const auto rest = app.remaining(true);
     const std::string what = rest.empty() ? std::string(error.what())

@@ -25,8 +25,13 @@ ExitCode Terminal::print(const Result<std::string>& text) const {
   if (!text) return fail(text.error());
   out << *text;
   if (!text->ends_with('\n')) out << '\n';
+  return flush();
+}
+
+ExitCode Terminal::flush() const {
   out << std::flush;
-  return ExitCode::Ok;
+  if (out) return ExitCode::Ok;
+  return fail({ErrorCode::StoreIo, "the output could not be written", {}, 0}, ExitCode::NoOutput);
 }
 
 ExitCode Commands::status(bool check) const {

@@ -30,6 +30,8 @@ struct Terminal {
   ExitCode fail(const ProvisioningError& error) const;  // Refused or NoAnswer
   // Writes `text`, or says that it can't be.
   ExitCode print(const Result<std::string>& text) const;
+  // NoOutput if `out` takes nothing more: a full disk, or a reader that has gone.
+  ExitCode flush() const;
 };
 
 struct WriteFlags {
@@ -37,7 +39,7 @@ struct WriteFlags {
   std::optional<std::uint64_t> revision;
   bool allow_unreachable = false;
   bool prune = false;
-  client::WriteOptions options() const { return {dry_run, revision, allow_unreachable}; }
+  client::WriteOptions options() const { return {dry_run, revision, allow_unreachable, false}; }
 };
 
 struct WatchFlags {
@@ -110,8 +112,5 @@ ExitCode register_local(const Terminal& terminal, const LocalFlags& flags,
                         const Registration& registration, std::int64_t pid);
 ExitCode list_local(const Terminal& terminal, const LocalFlags& flags);
 ExitCode remove_local(const Terminal& terminal, const LocalFlags& flags, const std::string& id);
-
-// A descriptor file, or standard input for "-". INVALID_CONFIG names the file.
-Result<std::vector<ProviderDescriptor>> read_descriptors(const std::string& file);
 
 }  // namespace rollcall::cli

@@ -28,9 +28,28 @@ Result<std::string> read_bounded(std::istream& input, const std::string& name) {
   return text;
 }
 
+// A descriptor file, or standard input for "-". INVALID_CONFIG names the file.
+Result<std::string> read_file(const std::string& file) {
+  if (file == "-") return read_bounded(std::cin, "standard input");
+  std::ifstream input(file, std::ios::binary);
+  if (!input) {
+    return fail(ErrorCode::InvalidConfig,
+                "the descriptor file " + shown(file) + " can't be opened");
+  }
+  return read_bounded(input, shown(file));
+}
+
+Result<std::vector<ProviderDescriptor>> descriptors_in(const std::string& text,
+                                                       const std::string& file) {
+  // The sidecar knows the kinds: it judges the contents, and names every problem at once (R1.1).
+  auto descriptors = parse_descriptors(text, {}, DescriptorForm::Unjudged);
+  if (!descriptors) descriptors.error().message = shown(file) + ": " + descriptors.error().message;
+  return descriptors;
+}
+
 // Exactly one, for the commands that write one.
-Result<ProviderDescriptor> one_of(Result<std::vector<ProviderDescriptor>> descriptors,
-                                  const std::string& file) {
+Result<ProviderDescriptor> one_in(const std::string& text, const std::string& file) {
+  auto descriptors = descriptors_in(text, file);
   if (!descriptors) return tl::unexpected(descriptors.error());
   if (descriptors->size() != 1) {
     return fail(ErrorCode::InvalidConfig,
@@ -41,25 +60,6 @@ Result<ProviderDescriptor> one_of(Result<std::vector<ProviderDescriptor>> descri
 }
 
 }  // namespace
-
-Result<std::vector<ProviderDescriptor>> read_descriptors(const std::string& file) {
-  Result<std::string> text;
-  if (file == "-") {
-    text = read_bounded(std::cin, "standard input");
-  } else {
-    std::ifstream input(file, std::ios::binary);
-    if (!input) {
-      return fail(ErrorCode::InvalidConfig,
-                  "the descriptor file " + shown(file) + " can't be opened");
-    }
-    text = read_bounded(input, shown(file));
-  }
-  if (!text) return tl::unexpected(text.error());
-  // The sidecar knows the kinds: it judges the contents, and names every problem at once (R1.1).
-  auto descriptors = parse_descriptors(*text, {}, DescriptorForm::Unjudged);
-  if (!descriptors) descriptors.error().message = shown(file) + ": " + descriptors.error().message;
-  return descriptors;
-}
 
 ExitCode Commands::show_write(const Result<v1::ProviderResponse>& response, const std::string& id,
                               std::string_view did, bool dry_run) const {
@@ -92,21 +92,29 @@ ExitCode Commands::list_kinds() const {
 }
 
 ExitCode Commands::add_provider(const std::string& file, const WriteFlags& flags) const {
-  const auto descriptor = one_of(read_descriptors(file), file);
+  const auto text = read_file(file);
+  if (!text) return terminal_.fail(text.error(), ExitCode::Usage);
+  const auto descriptor = one_in(*text, file);
   if (!descriptor) return terminal_.fail(descriptor.error(), ExitCode::Usage);
   return show_write(admin_.register_provider(*descriptor, flags.options()), descriptor->id.str(),
                     "registered", flags.dry_run);
 }
 
 ExitCode Commands::update_provider(const std::string& file, const WriteFlags& flags) const {
-  const auto descriptor = one_of(read_descriptors(file), file);
+  const auto text = read_file(file);
+  if (!text) return terminal_.fail(text.error(), ExitCode::Usage);
+  const auto descriptor = one_in(*text, file);
   if (!descriptor) return terminal_.fail(descriptor.error(), ExitCode::Usage);
-  return show_write(admin_.update_provider(*descriptor, flags.options()), descriptor->id.str(),
-                    "updated", flags.dry_run);
+  client::WriteOptions options = flags.options();
+  options.keep_enabled = !says_enabled(*text);  // an operator's `disable` outlives a silent file
+  return show_write(admin_.update_provider(*descriptor, options), descriptor->id.str(), "updated",
+                    flags.dry_run);
 }
 
 ExitCode Commands::apply_providers(const std::string& file, const WriteFlags& flags) const {
-  const auto descriptors = read_descriptors(file);
+  const auto text = read_file(file);
+  if (!text) return terminal_.fail(text.error(), ExitCode::Usage);
+  const auto descriptors = descriptors_in(*text, file);
   if (!descriptors) return terminal_.fail(descriptors.error(), ExitCode::Usage);
   const auto response = admin_.apply_providers(*descriptors, flags.prune, flags.options());
   if (!response) return terminal_.fail(response.error());

@@ -226,8 +226,11 @@ void Daemon::tell_reload(const Result<void>& done) {
     return;
   }
   std::string message = "the old configuration stays: " + done.error().message;
-  for (const Problem& p : done.error().problems)
+  std::size_t told = 0;  // `rollcalld --check-config` names them all
+  for (const Problem& p : done.error().problems) {
+    if (told++ == limits::kMaxDetailProblems) break;
     message += "; " + p.field + ": " + p.value + ", expected " + p.expected;
+  }
   plane_->telemetry().tell(OperatorNotice::Level::Error, "reload_refused", {}, done.error().code,
                            std::move(message));
 }

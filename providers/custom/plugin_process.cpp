@@ -129,12 +129,18 @@ Result<void> PluginProcess::prepare() {
 }
 
 PluginProcess::~PluginProcess() {
+  stop();
+  std::error_code ignored;  // it may have put anything there; what can't be removed stays private
+  if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
+}
+
+bool PluginProcess::stop() {
   if (thread_.joinable()) {
     raise_flag(stop_.get());
     thread_.join();
   }
-  std::error_code ignored;  // it may have put anything there; what can't be removed stays private
-  if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
+  const std::lock_guard lock(mutex_);
+  return !killed_;
 }
 
 std::optional<std::string> PluginProcess::how_it_ended() const {
@@ -166,6 +172,10 @@ void PluginProcess::supervise(const Spawned& child) {
   ::kill(-child.pid, SIGTERM);
   ::kill(-child.pid, SIGCONT);  // a stopped one may end in order too
   if (!wait_end(child, limits::kPluginTermGrace)) {
+    {
+      const std::lock_guard lock(mutex_);
+      killed_ = true;
+    }
     ::kill(-child.pid, SIGKILL);
     ::kill(child.pid, SIGKILL);  // if it left its own group
     if (!wait_end(child, limits::kPluginKillGrace)) {

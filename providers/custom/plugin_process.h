@@ -38,6 +38,8 @@ class PluginProcess {
   bool ended() const { return how_it_ended().has_value(); }
   // "exited with status 3", "was killed by signal 11".
   std::optional<std::string> how_it_ended() const;
+  // Ends it now, as the destructor does. False: SIGTERM did not end it, and it was killed.
+  bool stop();
   std::string output_tail(std::size_t max_bytes) const { return output_.tail(max_bytes); }
 
  private:
@@ -63,6 +65,7 @@ class PluginProcess {
 
   mutable std::mutex mutex_;  // guards what follows
   std::optional<std::string> how_it_ended_;
+  bool killed_ = false;  // by us, after SIGTERM
 
   std::thread thread_;
 };

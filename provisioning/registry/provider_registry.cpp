@@ -148,6 +148,7 @@ Result<RegistryChange> ProviderRegistry::update(ProviderDescriptor d,
                                                 const RegistryWrite& options) {
   return write(options, true, [&](const View& base) -> Result<Proposal> {
     const AcceptedProvider* existing = find_in(base.providers, d.id);
+    if (options.keep_enabled && existing != nullptr) d.enabled = existing->descriptor.enabled;
     normalise(d, existing);
     if (auto problems = validator_.check(d, "provider"); !problems.empty()) {
       return fail(ErrorCode::InvalidConfig, "the descriptor is refused", std::move(problems));

@@ -48,6 +48,9 @@ struct RegistryWrite {
   std::optional<Revision> expected_revision;  // REVISION_CONFLICT names both
   bool allow_unreachable = false;
   bool prune = false;  // apply() only: remove API entries that are not in the set
+  // update() only: the descriptor does not say whether it is enabled, and so that stays as it is at
+  // the moment of the write.
+  bool keep_enabled = false;
 };
 
 struct RegistryChange {

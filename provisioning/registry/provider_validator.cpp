@@ -74,6 +74,8 @@ std::vector<Problem> ProviderValidator::check(const ProviderDescriptor& d,
     problems.push_back({path, d.kind, known_kinds(catalog_)});
     return problems;
   }
+  // Its kind would name each of a million settings that it does not know.
+  if (d.watch_params.size() > limits::kMaxWatchParams) return problems;
   for (Problem& problem : factory->validate(d, field)) {
     bool known = false;
     for (const Problem& other : problems) known = known || other.field == problem.field;

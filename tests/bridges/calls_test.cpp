@@ -179,6 +179,18 @@ TEST(Calls, AllProblemsOfAnOwnershipOrderAreNamed) {
   EXPECT_TRUE(server.commands.updates.empty());
 }
 
+TEST(Calls, AnOrderOfTooManyLeasesIsRefusedBeforeAnyIsJudged) {
+  BridgeServer server;
+  auto stub = v1::PlacementBridge::NewStub(server.channel());
+  v1::PublishOwnershipRequest request;
+  for (std::size_t i = 0; i <= limits::kMaxLeases; ++i) request.add_leases();
+  v1::PublishOwnershipResponse response;
+  grpc::ClientContext context;
+  const auto detail = detail_of(stub->PublishOwnership(&context, request, &response));
+  EXPECT_EQ(detail.code(), "LIMIT_EXCEEDED");
+  EXPECT_EQ(detail.total_problems(), 1u);
+}
+
 TEST(Calls, R4_2_R4_4_ReportsAreHandedToTheWriter) {
   BridgeServer server;
   auto stub = v1::RemotingBridge::NewStub(server.channel());

@@ -32,7 +32,7 @@ TEST(StatusDetail, R5_5_EveryCodeHasAGrpcCodeAndKeepsItsName) {
 
 TEST(StatusDetail, ManyLongProblemsStayBelowFourKibibytesAndAreCounted) {
   ProvisioningError error{ErrorCode::InvalidConfig, std::string(5000, 'm'), {}, 500};
-  for (int i = 0; i < 32; ++i) {
+  for (int i = 0; i < 500; ++i) {
     error.problems.push_back({"providers[" + std::to_string(i) + "]." + std::string(400, 'f'),
                               std::string(500, '\x01'), std::string(900, 'e')});
   }

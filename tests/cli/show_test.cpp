@@ -222,9 +222,13 @@ TEST(StatusTest, EveryConditionHasItsFinding) {
 }
 
 TEST(StatusTest, JsonHoldsTheSameWith64BitNumbersAsText) {
-  const auto parsed =
-      parse_json(*status_json(healthy_status(), providers_of({state_of("a", true)})));
+  auto status = healthy_status();
+  status.add_announcements()->set_last_success_unix_ms(1'700'000'000'123);
+  const auto parsed = parse_json(*status_json(status, providers_of({state_of("a", true)})));
   ASSERT_TRUE(parsed);
+  const JsonValue& announced = parsed->find("announcements")->as_array()->at(0);
+  ASSERT_NE(announced.find("last_success_unix_ms")->as_string(), nullptr);
+  EXPECT_EQ(*announced.find("last_success_unix_ms")->as_string(), "1700000000123");
   EXPECT_EQ(*parsed->find("seq_no")->as_string(), "1099511627777");
   EXPECT_EQ(*parsed->find("availability")->as_string(), "AVAILABLE");
   EXPECT_EQ(parsed->find("members")->as_i64(), 3);

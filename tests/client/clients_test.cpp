@@ -1,6 +1,12 @@
 // The small parts of the client library: addresses, errors, waits, calls.
+#include <grpcpp/channel.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <map>
 #include <string>
 
@@ -51,6 +57,25 @@ TEST(ChannelTest, TakesBothFormsOfAddressAndNoOther) {
     EXPECT_EQ(opened.error().code, ErrorCode::InvalidConfig);
     EXPECT_EQ(opened.error().problems.size(), 1u);
   }
+}
+
+TEST(ChannelTest, APathIsTakenAsItIsAndNotAsAUri) {
+  std::string directory = (std::filesystem::temp_directory_path() / "rollcall-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  const std::string path = directory + "/50%25 a?b#c.sock";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  const auto channel = Channel::open({"unix:" + path, {}});
+  ASSERT_TRUE(channel) << channel.error().message;
+  channel->grpc_channel()->GetState(/*try_to_connect=*/true);
+  pollfd knock{listener, POLLIN, 0};
+  EXPECT_EQ(::poll(&knock, 1, 30'000), 1) << "nobody connected";
+  ::close(listener);
+  std::filesystem::remove_all(directory);
 }
 
 TEST(ChannelTest, ATlsFileThatCannotBeReadIsNamed) {

@@ -262,6 +262,7 @@ TEST_F(SubscriberTest, R3_1_AReplyToAnEarlierStreamIsNotCountedForThisOne) {
   });
   SubscriberOptions options = options_for(*server_);
   options.acknowledge = Acknowledge::Automatic;
+  options.silence = std::chrono::minutes(2);  // no third stream that is acknowledged afresh
   auto started = Subscriber::start(options, listener_);
   ASSERT_TRUE(started) << started.error().message;
   subscriber_ = *std::move(started);

@@ -29,6 +29,18 @@ constexpr std::string_view kConsulJson =
     R"("auth":{"token_file":"/run/token"},"watch_params":{"service":"db","wait_ms":10000,)"
     R"("passing":true},"standby":"cold","enabled":true})";
 
+TEST(DescriptorCodec, KnowsWhetherAFileSaysThatAProviderIsEnabled) {
+  EXPECT_TRUE(says_enabled(kConsulJson));
+  for (const char* says : {"id: a\nenabled: false\n", "- {id: a, enabled: true}",
+                           R"({"providers":[{"id":"a"},{"id":"b","enabled":true}]})"}) {
+    EXPECT_TRUE(says_enabled(says)) << says;
+  }
+  for (const char* silent : {"id: a\n", "- {id: a}", R"({"id":"a","enabled":null})",
+                             R"({"watch_params":{"enabled":true}})", "7", "{"}) {
+    EXPECT_FALSE(says_enabled(silent)) << silent;
+  }
+}
+
 TEST(DescriptorCodec, ReadsTheFileFormOfTheDesign) {
   const auto descriptors = parse_descriptors(kConsulJson);
   ASSERT_TRUE(descriptors) << descriptors.error().message;

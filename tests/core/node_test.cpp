@@ -82,7 +82,7 @@ TEST(ValidateNode, BoundsLabelsAndTheWhole) {
 TEST(ValidateNode, AMillionBadLabelsDoNotMakeAMillionProblems) {
   ClusterNode node = good_node();
   for (int i = 0; i < 100'000; ++i) node.labels["k" + std::to_string(i) + "\n"] = "\xff";
-  EXPECT_LE(validate_node(node, "").size(), 2 * limits::kMaxProblems + 4);
+  EXPECT_LE(validate_node(node, "").size(), 2 * limits::kMaxLabels + 4);
 }
 
 TEST(NodeStatus, NamesComeBack) {

@@ -178,11 +178,11 @@ TEST(ObjectReader, WhatIsNoObjectIsOneProblemAndNothingElse) {
 
 TEST(ProblemList, CountsBeyondWhatItKeeps) {
   ProblemList problems;
-  for (int i = 0; i < 1000; ++i) problems.add("f" + std::to_string(i), "v", "e");
+  for (int i = 0; i < 2000; ++i) problems.add("f" + std::to_string(i), "v", "e");
   EXPECT_EQ(problems.kept().size(), limits::kMaxProblems);
   const auto error = problems.fail(ErrorCode::InvalidConfig, "refused").value();
-  EXPECT_EQ(error.total_problems, 1000u);
-  EXPECT_EQ(error.message, "refused: f0: expected e, found v (and 999 more)");
+  EXPECT_EQ(error.total_problems, 2000u);
+  EXPECT_EQ(error.message, "refused: f0: expected e, found v (and 1999 more)");
 }
 
 TEST(ScalarText, NumbersKeepTheTextOrHaveNone) {

@@ -44,9 +44,19 @@ TEST(Text, PrefixesDoNotCutCharacters) {
   EXPECT_EQ(utf8_prefix(std::string(10, '\x80'), 5).size(), 2u) << "no loop on what isn't UTF-8";
 }
 
+TEST(Text, ControlCharactersAreC0DeleteAndC1) {
+  for (const char* control : {"\x1f", "\n", "a\x7f", "a\xc2\x80", "\xc2\x9f~"}) {
+    EXPECT_TRUE(has_control_characters(control)) << printable(control, 64);
+  }
+  for (const char* plain : {"", " ~", "\xc2\xa0", "\xc3\x9b", "\xc2"}) {
+    EXPECT_FALSE(has_control_characters(plain)) << printable(plain, 64);
+  }
+}
+
 TEST(Text, PrintableIsAlwaysShortValidAndPlain) {
   EXPECT_EQ(printable("plain €", 64), "plain €");
   EXPECT_EQ(printable("a\nb\x7f\xff", 64), "a\\x0ab\\x7f\\xff");
+  EXPECT_EQ(printable("a\xc2\x9b[m\xc2\xa0", 64), "a\\xc2\\x9b[m\xc2\xa0") << "C1";
   EXPECT_EQ(printable("12345678", 8), "12345678");
   EXPECT_EQ(printable("123456789", 8), "12345...");
   EXPECT_EQ(printable("€€€€", 8), "€...");

@@ -136,6 +136,22 @@ TEST_F(RegistryConcurrencyTest, WhatHappenedWhileABackendWasAskedCounts) {
   EXPECT_EQ(registry().find(ProviderId("c1"))->descriptor.kind, "in-memory");
 }
 
+// Somebody disables a provider while the backend of its new descriptor is asked.
+TEST_F(RegistryConcurrencyTest, AnUpdateThatSaysNothingOfEnabledLeavesWhatBecameOfIt) {
+  ASSERT_TRUE(registry().add(consul("c1"), {}));
+  backends().set("c1", [&](MonoTime) -> Result<Capabilities> {
+    EXPECT_TRUE(registry().disable(ProviderId("c1"), "flapping", {}));
+    return Capabilities{};
+  });
+  RegistryWrite write;
+  write.keep_enabled = true;
+  ASSERT_TRUE(registry().update(consul("c1", 0, "other"), write));
+  const auto updated = registry().find(ProviderId("c1"));
+  EXPECT_EQ(updated->descriptor.watch_params.at("service"), "other");
+  EXPECT_FALSE(updated->descriptor.enabled);
+  EXPECT_EQ(updated->descriptor.disabled_reason, "flapping");
+}
+
 // A store whose first save waits until the test lets it go on.
 class SlowStore final : public ProviderStore {
  public:

@@ -97,7 +97,8 @@ TEST(RollcallConformance, APluginThatMisbehavesFailsTheCheckOfItsFault) {
                 {"chunks-out-of-order", "watch.reconnect"},
                 {"ignore-cancel", "watch.leaks"},
                 {"leaks-descriptors", "watch.leaks"},
-                {"announce-forgets", "announce.node"}};
+                {"announce-forgets", "announce.node"},
+                {"ignore-term", "process.restart"}};
   for (const auto& [mode, check] : faults) {
     const Finished finished = misbehaving(mode);
     EXPECT_EQ(finished.exit.code, 1) << mode << ":\n" << finished.output;

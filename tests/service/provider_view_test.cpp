@@ -106,13 +106,13 @@ TEST(ProviderView, ABrokenNodeIsMalformedAndSaysWhat) {
 
 TEST(ProviderView, TheNumberOfProblemsKeptIsBounded) {
   ProviderView view;
-  auto nodes = many(500);
+  auto nodes = many(2000);
   for (ClusterNode& n : nodes) n.host.clear();
   auto answer = list(std::move(nodes));
   const auto refused = view.apply(answer);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().problems.size(), limits::kMaxProblems);
-  EXPECT_EQ(refused.error().total_problems, 500u);
+  EXPECT_EQ(refused.error().total_problems, 2000u);
 }
 
 TEST(ProviderView, ChangesApplyToWhatIsThere) {

@@ -12,7 +12,7 @@ namespace {
 
 TEST(AdminService, R3_5_ACallAfterTheEndIsToldThatTheSidecarShutsDown) {
   test::ManualClock clock;
-  LineLogger logger({}, clock, [](std::string_view) {});
+  LineLogger logger({}, clock, [](std::string_view) { return true; });
   ProvisioningMetrics metrics("test");
   OperatorLog operators;
   ServiceTelemetry telemetry(clock, logger, metrics, operators);

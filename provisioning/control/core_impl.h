@@ -93,7 +93,7 @@ class ProvisioningCore::Impl {
   bool merging() const;
   void take_policy(const FailoverPolicy& policy);
   std::vector<const ProviderRecord*> voices() const;  // best first
-  void drop_contributors();
+  void note_contributors();
   const MemberMap& merge_views();
   const MemberMap* view_to_follow(const Causes& causes, bool role_changed);
   const ProviderRecord* teller(const Causes& causes) const;

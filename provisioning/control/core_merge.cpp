@@ -24,12 +24,7 @@ void ProvisioningCore::Impl::take_policy(const FailoverPolicy& policy) {
   told_healths_.clear();
   if (!merging()) return;
   if (failover_.active() != nullptr) told_healths_[failover_.active_id()] = told_health_;
-  // Whoever is Unreachable now adds nothing by what it said before; it counts once it answers.
-  for (const ProviderRecord& record : failover_.records()) {
-    const Phase phase = record.health.phase();
-    const bool heard = phase == Phase::Healthy || phase == Phase::Degraded;
-    if (record.view && heard && !record.hold.held()) contributors_.insert(record.id());
-  }
+  note_contributors();
 }
 
 // Whose last confirmed answer counts. One that is Unreachable or held back no longer adds or
@@ -53,7 +48,15 @@ std::vector<const ProviderRecord*> ProvisioningCore::Impl::voices() const {
   return out;
 }
 
-void ProvisioningCore::Impl::drop_contributors() {
+// Who answered while merging, and who is heard and answered before, in the other mode or while it
+// was held back: that it is Healthy now is by that answer. Whoever was Unreachable then counts once
+// it answers again.
+void ProvisioningCore::Impl::note_contributors() {
+  for (const ProviderRecord& record : failover_.records()) {
+    const Phase phase = record.health.phase();
+    const bool heard = phase == Phase::Healthy || phase == Phase::Degraded;
+    if (record.usable() && record.view && heard) contributors_.insert(record.id());
+  }
   std::erase_if(contributors_, [this](const ProviderId& id) {
     const ProviderRecord* record = failover_.find(id);
     return record == nullptr || !record->spec.descriptor.enabled ||
@@ -69,7 +72,7 @@ void ProvisioningCore::Impl::drop_contributors() {
 }
 
 const MemberMap& ProvisioningCore::Impl::merge_views() {
-  drop_contributors();
+  note_contributors();
   std::vector<MergedView::Contribution> ranked;
   for (const ProviderRecord* record : voices()) ranked.push_back({record->id(), *record->view});
   if (unattributed_) ranked.push_back({ProviderId(), *unattributed_});

@@ -93,7 +93,7 @@ Setting providers() {
 }
 
 // Two sets of labels must not look alike (a="1,b=2"; a="1" and b="2").
-std::string escaped(const std::string& text) {
+std::string label_text(const std::string& text) {
   std::string out;
   for (const char c : text) {
     if (c == ',' || c == '=' || c == '\\') out += '\\';
@@ -139,7 +139,7 @@ Setting labels() {
       [](const Announce& announce) {
         std::string out;
         for (const auto& [key, value] : announce.node.labels) {
-          out += (out.empty() ? "" : ",") + escaped(key) + "=" + escaped(value);
+          out += (out.empty() ? "" : ",") + label_text(key) + "=" + label_text(value);
         }
         return out;
       });

@@ -50,6 +50,7 @@ find_go() { # find_go WORK_DIR
 # debugging information and inlining, and with a lazier collector in the compiler: a third less processor time (measured with
 # net/http).
 go_build() { # go_build GO WORK_DIR SECONDS TAGS LDFLAGS PACKAGE OUTPUT
+  local at=$SECONDS
   (
     cd "$2/module"
     exec env GOPATH="$2/gopath" GOMODCACHE="$2/gopath/pkg/mod" GOCACHE="$2/gocache" GOENV=off GOWORK=off \
@@ -59,4 +60,5 @@ go_build() { # go_build GO WORK_DIR SECONDS TAGS LDFLAGS PACKAGE OUTPUT
     tail -n 20 "$2/log" >&2
     return 1
   }
+  say "built in $((SECONDS - at)) s"
 }

@@ -29,9 +29,10 @@ struct AnswerTimes {
   WallTime observed_at{};  // wall time at `complete`; information only
 };
 
-// The complete list of members as the backend has it now. The runner turns it into a difference.
+// The complete list of members as the backend has it now. The runner turns it into a difference;
+// its hash, the blocks and the health of who said it are kept by the core, beside its view.
 // Two members with one id: the runner makes the whole answer Failed{MALFORMED_RESPONSE} (SPEC 3).
-struct SnapshotAnswer {
+struct ProviderSnapshot {
   std::vector<ClusterNode> members;
   std::string backend_index;  // Consul index, etcd revision, ETag …; shown to operators
   // Rises by one when the backend's history broke (INDEX_ROLLBACK, another cluster identity): the
@@ -69,14 +70,14 @@ struct Terminated {
 };
 
 using ProviderEvent =
-    std::variant<SnapshotAnswer, ChangeAnswer, UnchangedAnswer, FailedAnswer, Terminated>;
+    std::variant<ProviderSnapshot, ChangeAnswer, UnchangedAnswer, FailedAnswer, Terminated>;
 
 class ProviderStream {
  public:
   virtual ~ProviderStream() = default;
   // Blocks until there is something to say, at most a little longer than the attest interval. After
   // cancel() it returns within 1 s, with anything. The first event that isn't a failure is a
-  // SnapshotAnswer.
+  // ProviderSnapshot.
   virtual ProviderEvent next() = 0;
   virtual void cancel() noexcept = 0;
 };
@@ -105,7 +106,7 @@ class ClusterProvider {
   // (R1.4). Answers what the backend can do; BACKEND_UNAVAILABLE, TIMEOUT, AUTH_FAILED, …
   virtual Result<Capabilities> check_connectivity(MonoTime deadline) = 0;
   // One full read, for tools and the conformance suite; the service uses stream().
-  virtual Result<SnapshotAnswer> initial_snapshot(MonoTime deadline) = 0;
+  virtual Result<ProviderSnapshot> initial_snapshot(MonoTime deadline) = 0;
   // A new stream; several may exist one after another, never two at once.
   virtual std::unique_ptr<ProviderStream> stream() = 0;
   // How often the stream attests at the latest. 5 s in-memory and file, 12 s others; a polled

@@ -57,14 +57,14 @@ std::string run(const std::string& command, const Clock& clock) {
   return "";
 }
 
-View view_of(const SnapshotAnswer& answer) {
+View view_of(const ProviderSnapshot& answer) {
   View view;
   for (const ClusterNode& node : answer.members) view.emplace(node.id.str(), node);
   return view;
 }
 
 void follow(const ProviderEvent& event, View& view) {
-  if (const auto* all = std::get_if<SnapshotAnswer>(&event)) view = view_of(*all);
+  if (const auto* all = std::get_if<ProviderSnapshot>(&event)) view = view_of(*all);
   if (const auto* change = std::get_if<ChangeAnswer>(&event)) {
     for (const ClusterNode& node : change->upserts) view[node.id.str()] = node;
     for (const NodeId& id : change->removals) view.erase(id.str());

@@ -44,10 +44,10 @@ Result<ProviderEvent> next_answer(ProviderStream& stream) {
   return event;
 }
 
-Result<SnapshotAnswer> first_snapshot(ProviderStream& stream) {
+Result<ProviderSnapshot> first_snapshot(ProviderStream& stream) {
   auto event = next_answer(stream);
   if (!event) return tl::unexpected(std::move(event.error()));
-  if (auto* snapshot = std::get_if<SnapshotAnswer>(&*event)) return std::move(*snapshot);
+  if (auto* snapshot = std::get_if<ProviderSnapshot>(&*event)) return std::move(*snapshot);
   return fail(ErrorCode::MalformedResponse, "the watch did not begin with a snapshot");
 }
 

@@ -24,7 +24,7 @@ std::unique_ptr<ClusterProvider> provider_of(const PluginTarget& target, const C
                                              const std::string& config);
 
 // The first snapshot of a stream, or its first failure.
-Result<SnapshotAnswer> first_snapshot(ProviderStream& stream);
+Result<ProviderSnapshot> first_snapshot(ProviderStream& stream);
 // The answer to one event that is no failure.
 Result<ProviderEvent> next_answer(ProviderStream& stream);
 

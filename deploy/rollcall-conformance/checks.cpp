@@ -118,7 +118,7 @@ Verdict snapshot_is_whole(PluginTarget& target) {
 
 // --- watch ---
 
-std::set<std::string> ids_of(const SnapshotAnswer& answer) {
+std::set<std::string> ids_of(const ProviderSnapshot& answer) {
   std::set<std::string> ids;
   for (const ClusterNode& node : answer.members) ids.insert(node.id.str());
   return ids;

@@ -34,7 +34,7 @@ class ConsulProvider : public ClusterProvider {
     return tl::unexpected(std::move(answer.error()));
   }
 
-  Result<SnapshotAnswer> initial_snapshot(MonoTime deadline) override { return read(deadline); }
+  Result<ProviderSnapshot> initial_snapshot(MonoTime deadline) override { return read(deadline); }
 
   std::unique_ptr<ProviderStream> stream() override {
     return std::make_unique<ConsulStream>(settings_, descriptor_.auth, history_, clock_);
@@ -51,7 +51,7 @@ class ConsulProvider : public ClusterProvider {
 
  private:
   // From the first endpoint that answers; each has an equal share of the time that is left.
-  Result<SnapshotAnswer> read(MonoTime deadline) {
+  Result<ProviderSnapshot> read(MonoTime deadline) {
     const Cancel never;
     ConsulClient client(*settings_, descriptor_.auth, {clock_, never});
     EndpointErrors errors;
@@ -66,14 +66,14 @@ class ConsulProvider : public ClusterProvider {
     return fail(errors.code(), errors.detail());
   }
 
-  Result<SnapshotAnswer> read_one(ConsulClient& client, MonoTime deadline) {
+  Result<ProviderSnapshot> read_one(ConsulClient& client, MonoTime deadline) {
     auto reply = client.ask(0, deadline);
     while (reply) {
       auto members = parse_members(reply->body, *settings_);
       if (!members) return tl::unexpected(std::move(members.error()));
       if (!is_doubtful(*reply, *members, *history_)) {
-        return SnapshotAnswer{std::move(*members), std::to_string(reply->index),
-                              history_->lineage(), reply->times};
+        return ProviderSnapshot{std::move(*members), std::to_string(reply->index),
+                                history_->lineage(), reply->times};
       }
       reply = client.prove(std::move(*reply), deadline);  // then it is not masked any more
     }

@@ -101,7 +101,7 @@ Result<ProviderEvent> ConsulStream::ask(MonoTime deadline) {
 Result<ProviderEvent> ConsulStream::digest(ConsulReply reply, MonoTime deadline) {
   const std::uint64_t body = xxh64(reply.body);
   const bool same_body = told_lineage_ == history_->lineage() && body == told_body_;
-  SnapshotAnswer answer;
+  ProviderSnapshot answer;
   std::uint64_t sum = told_members_;
   if (!same_body) {
     auto members = parse_members(reply.body, *settings_);

@@ -43,7 +43,7 @@ class CustomProvider : public ClusterProvider {
     return tl::unexpected((*connection)->explain(std::move(error), false, io));
   }
 
-  Result<SnapshotAnswer> initial_snapshot(MonoTime deadline) override {
+  Result<ProviderSnapshot> initial_snapshot(MonoTime deadline) override {
     const Cancel never;
     const Io io{clock_, never};
     CurrentCall current;

@@ -183,7 +183,7 @@ Result<std::optional<ProviderEvent>> CustomStream::digest_chunk(
   }
   if (!*complete) return std::optional<ProviderEvent>();
   has_snapshot_ = true;
-  SnapshotAnswer answer;
+  ProviderSnapshot answer;
   answer.members = std::move((*complete)->members);
   answer.backend_index = std::move((*complete)->backend_index);
   answer.lineage = history_->note((*complete)->history);

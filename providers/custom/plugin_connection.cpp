@@ -64,9 +64,9 @@ Result<void> PluginConnection::can_watch() const {
               "the plug-in " + identity_.name + " does not offer the capability `watch`");
 }
 
-Result<SnapshotAnswer> PluginConnection::snapshot(MonoTime deadline, const Clock& clock,
-                                                  std::uint64_t& history) {
-  SnapshotAnswer answer;
+Result<ProviderSnapshot> PluginConnection::snapshot(MonoTime deadline, const Clock& clock,
+                                                    std::uint64_t& history) {
+  ProviderSnapshot answer;
   answer.times.read_began = clock.now();
   if (auto begun = session_->begin_snapshot(deadline); !begun) {
     return tl::unexpected(std::move(begun.error()));

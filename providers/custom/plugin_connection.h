@@ -33,7 +33,7 @@ class PluginConnection {
   Result<void> can_watch() const;
 
   // All members, read once.
-  Result<SnapshotAnswer> snapshot(MonoTime deadline, const Clock& clock, std::uint64_t& history);
+  Result<ProviderSnapshot> snapshot(MonoTime deadline, const Clock& clock, std::uint64_t& history);
 
   // The error with the plug-in's name and, if the connection is `broken`, how its process ended and
   // what it wrote last. Waits kPluginExitGrace for that end at most.

@@ -29,13 +29,13 @@ class DnsProvider : public ClusterProvider {
     return Capabilities{};
   }
 
-  Result<SnapshotAnswer> initial_snapshot(MonoTime deadline) override {
+  Result<ProviderSnapshot> initial_snapshot(MonoTime deadline) override {
     const Cancel never;
     std::size_t first = 0;
     auto reply = look_up_anywhere(*settings_, first, deadline, {clock_, never});
     if (!reply) return tl::unexpected(std::move(reply.error()));
-    return SnapshotAnswer{std::move(reply->members.members),
-                          "ttl=" + std::to_string(reply->members.ttl.count()), 0, reply->times};
+    return ProviderSnapshot{std::move(reply->members.members),
+                            "ttl=" + std::to_string(reply->members.ttl.count()), 0, reply->times};
   }
 
   std::unique_ptr<ProviderStream> stream() override {

@@ -45,7 +45,7 @@ ProviderEvent DnsStream::digest(DnsReply reply) {
   told_ = true;
   told_members_ = sum;
   told_count_ = count;
-  SnapshotAnswer answer;
+  ProviderSnapshot answer;
   answer.members = std::move(reply.members.members);
   answer.backend_index = "ttl=" + std::to_string(reply.members.ttl.count());
   answer.times = reply.times;

@@ -38,7 +38,7 @@ class EtcdProvider : public ClusterProvider {
     return tl::unexpected(std::move(answer.error()));
   }
 
-  Result<SnapshotAnswer> initial_snapshot(MonoTime deadline) override {
+  Result<ProviderSnapshot> initial_snapshot(MonoTime deadline) override {
     return read(deadline, /*watch_too=*/false);
   }
 
@@ -57,7 +57,7 @@ class EtcdProvider : public ClusterProvider {
 
  private:
   // From the first endpoint that answers; each has an equal share of the time that is left.
-  Result<SnapshotAnswer> read(MonoTime deadline, bool watch_too) {
+  Result<ProviderSnapshot> read(MonoTime deadline, bool watch_too) {
     EtcdCalls calls;
     EtcdClient client({settings_->endpoints, settings_->tls_server_name, descriptor_.auth}, clock_,
                       calls);
@@ -74,7 +74,7 @@ class EtcdProvider : public ClusterProvider {
     return fail(errors.code(), errors.detail());
   }
 
-  Result<SnapshotAnswer> read_one(EtcdClient& client, MonoTime deadline, bool watch_too) {
+  Result<ProviderSnapshot> read_one(EtcdClient& client, MonoTime deadline, bool watch_too) {
     EtcdReader reader(client, settings_->prefix, settings_->id);
     auto snapshot = reader.read(deadline);
     if (!snapshot) return tl::unexpected(std::move(snapshot.error()));
@@ -91,8 +91,8 @@ class EtcdProvider : public ClusterProvider {
         return tl::unexpected(client.reported(etcd_watch_error((*created)->cancel_reason())));
       }
     }
-    return SnapshotAnswer{snapshot->view.members(), std::to_string(snapshot->at.revision),
-                          history_->lineage(), times};
+    return ProviderSnapshot{snapshot->view.members(), std::to_string(snapshot->at.revision),
+                            history_->lineage(), times};
   }
 
   const ProviderDescriptor descriptor_;

@@ -323,7 +323,7 @@ ProviderEvent EtcdStream::tell_whole(const AnswerTimes& times) {
   told_lineage_ = history_->lineage();
   told_digest_ = view_->digest();
   told_count_ = view_->keys();
-  return SnapshotAnswer{view_->members(), std::to_string(at_.revision), *told_lineage_, times};
+  return ProviderSnapshot{view_->members(), std::to_string(at_.revision), *told_lineage_, times};
 }
 
 // After a change of the view.

@@ -47,7 +47,7 @@ class FileProvider : public ClusterProvider {
 
   // Local reads are bounded by the size limit and by what settling may take, well below any
   // deadline.
-  Result<SnapshotAnswer> initial_snapshot(MonoTime) override {
+  Result<ProviderSnapshot> initial_snapshot(MonoTime) override {
     const Cancel never;
     return read_member_file(MemberFile(settings_.path), {clock_, never});
   }

@@ -103,7 +103,7 @@ std::optional<ProviderEvent> FileStream::look() {
   if (!content) return failed(content.error());
   const std::uint64_t hash = xxh64(content->text);
   const bool same = told_ && hash == content_hash_;
-  SnapshotAnswer answer;
+  ProviderSnapshot answer;
   if (!same) {
     auto members = parse_member_file(settings_.path, content->text);
     if (!members) return failed(members.error());
@@ -126,8 +126,8 @@ ProviderEvent FileStream::failed(const ProvisioningError& error) {
                       std::string(utf8_prefix(error.message, limits::kMaxFailureDetailBytes))};
 }
 
-Result<SnapshotAnswer> read_member_file(const MemberFile& file, const Io& io) {
-  SnapshotAnswer answer;
+Result<ProviderSnapshot> read_member_file(const MemberFile& file, const Io& io) {
+  ProviderSnapshot answer;
   answer.times.read_began = io.clock.now();
   file.settle(io);
   auto content = file.read(io);

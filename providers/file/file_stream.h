@@ -52,6 +52,6 @@ class FileStream : public ProviderStream {
 };
 
 // One read of the file, for FileStream and for tools.
-Result<SnapshotAnswer> read_member_file(const MemberFile& file, const Io& io);
+Result<ProviderSnapshot> read_member_file(const MemberFile& file, const Io& io);
 
 }  // namespace rollcall

@@ -31,7 +31,7 @@ class HttpSdProvider : public ClusterProvider {
   }
 
   // From the first URL that answers; each has an equal share of the time that is left.
-  Result<SnapshotAnswer> initial_snapshot(MonoTime deadline) override {
+  Result<ProviderSnapshot> initial_snapshot(MonoTime deadline) override {
     const Cancel never;
     HttpSdClient client(*settings_, descriptor_.auth, {clock_, never});
     EndpointErrors errors;
@@ -42,7 +42,7 @@ class HttpSdProvider : public ClusterProvider {
       if (reply) {
         auto members = parse_http_sd(reply->body, *settings_);
         if (members) {
-          return SnapshotAnswer{std::move(*members), reply->shown_etag, 0, reply->times};
+          return ProviderSnapshot{std::move(*members), reply->shown_etag, 0, reply->times};
         }
         error = client.told(std::move(members.error()));
       } else {

@@ -74,7 +74,7 @@ Result<ProviderEvent> HttpSdStream::digest(HttpSdReply reply) {
   }
   const std::uint64_t body = xxh64(reply.body);
   const bool same_body = told_ && body == told_body_;
-  SnapshotAnswer answer;
+  ProviderSnapshot answer;
   std::uint64_t sum = told_members_;
   if (!same_body) {
     auto members = parse_http_sd(reply.body, *settings_);

@@ -30,8 +30,8 @@ AnswerTimes times_now(const Clock& clock) {
   return {now, now, clock.wall_now()};
 }
 
-SnapshotAnswer snapshot_of(MemberState::View view, const Clock& clock) {
-  SnapshotAnswer answer;
+ProviderSnapshot snapshot_of(MemberState::View view, const Clock& clock) {
+  ProviderSnapshot answer;
   answer.members = std::move(view.members);
   answer.backend_index = std::to_string(view.version);
   answer.times = times_now(clock);
@@ -83,7 +83,7 @@ class InMemoryProvider : public ClusterProvider {
 
   const ProviderDescriptor& descriptor() const override { return descriptor_; }
   Result<Capabilities> check_connectivity(MonoTime) override { return Capabilities{}; }
-  Result<SnapshotAnswer> initial_snapshot(MonoTime) override {
+  Result<ProviderSnapshot> initial_snapshot(MonoTime) override {
     return snapshot_of(state_->view(), clock_);
   }
   std::unique_ptr<ProviderStream> stream() override {

@@ -36,7 +36,7 @@ class KubernetesProvider : public ClusterProvider {
     return tl::unexpected(std::move(answer.error()));
   }
 
-  Result<SnapshotAnswer> initial_snapshot(MonoTime deadline) override {
+  Result<ProviderSnapshot> initial_snapshot(MonoTime deadline) override {
     return read(deadline, /*watch_too=*/false);
   }
 
@@ -50,7 +50,7 @@ class KubernetesProvider : public ClusterProvider {
 
  private:
   // From the first endpoint that answers; each has an equal share of the time that is left.
-  Result<SnapshotAnswer> read(MonoTime deadline, bool watch_too) {
+  Result<ProviderSnapshot> read(MonoTime deadline, bool watch_too) {
     const Cancel never;
     KubernetesClient client(settings_, pod_, {clock_, never});
     EndpointErrors errors;
@@ -67,7 +67,7 @@ class KubernetesProvider : public ClusterProvider {
     return fail(errors.code(), errors.detail());
   }
 
-  Result<SnapshotAnswer> read_one(KubernetesClient& client, MonoTime deadline, bool watch_too) {
+  Result<ProviderSnapshot> read_one(KubernetesClient& client, MonoTime deadline, bool watch_too) {
     auto list = client.list(deadline);
     if (!list) return tl::unexpected(std::move(list.error()));
     SliceView view;
@@ -79,7 +79,7 @@ class KubernetesProvider : public ClusterProvider {
       auto watched = client.watch(list->version, limits::kKubernetesWatchMinS, deadline);
       if (!watched) return tl::unexpected(std::move(watched.error()));
     }
-    return SnapshotAnswer{view.members(), list->version, history_->lineage(), list->times};
+    return ProviderSnapshot{view.members(), list->version, history_->lineage(), list->times};
   }
 
   const ProviderDescriptor descriptor_;

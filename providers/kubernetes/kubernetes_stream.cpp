@@ -174,7 +174,7 @@ KubernetesStream::Said KubernetesStream::relist(MonoTime deadline) {
   const std::uint64_t lineage = history_->lineage();
   if (change->empty() && told_lineage_ == lineage) return UnchangedAnswer{list->times};
   told_lineage_ = lineage;
-  return SnapshotAnswer{view_.members(), version_, lineage, list->times};
+  return ProviderSnapshot{view_.members(), version_, lineage, list->times};
 }
 
 Result<void> KubernetesStream::open_watch(MonoTime deadline) {

@@ -72,8 +72,8 @@ class LocalProvider : public ClusterProvider {
     return Capabilities{};
   }
 
-  Result<SnapshotAnswer> initial_snapshot(MonoTime deadline) override {
-    SnapshotAnswer answer;
+  Result<ProviderSnapshot> initial_snapshot(MonoTime deadline) override {
+    ProviderSnapshot answer;
     answer.times.read_began = clock_.now();
     LocalRegistry registry(files_, clock_, settings_.directory);
     const LockWait wait{std::min(settings_.lock_wait, deadline - clock_.now()), {}};

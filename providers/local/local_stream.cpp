@@ -141,7 +141,7 @@ std::optional<ProviderEvent> LocalStream::look() {
   if (told_ && members == members_) return std::nullopt;
   told_ = true;
   members_ = members;
-  SnapshotAnswer answer;
+  ProviderSnapshot answer;
   answer.members = std::move(members);
   answer.backend_index = index(collected->revision);
   answer.times = times;

@@ -141,7 +141,7 @@ void ProviderRunner::run_stream() {
 bool ProviderRunner::handle(ProviderEvent event) {
   if (stopping()) return false;
   bool go_on = true;
-  if (auto* snapshot = std::get_if<SnapshotAnswer>(&event)) {
+  if (auto* snapshot = std::get_if<ProviderSnapshot>(&event)) {
     Result<void> applied = view_.apply(*snapshot);
     if (applied) lineage_ = snapshot->lineage;
     heard_ = applied ? Heard::Snapshot : Heard::Refused;

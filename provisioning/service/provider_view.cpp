@@ -115,7 +115,7 @@ Result<void> check_count(std::size_t count) {
 
 }  // namespace
 
-Result<void> ProviderView::apply(SnapshotAnswer& answer) {
+Result<void> ProviderView::apply(ProviderSnapshot& answer) {
   if (auto fits = check_count(answer.members.size()); !fits) return fits;
   AnswerCheck check;
   sort_by_id(answer.members);

@@ -19,7 +19,7 @@ class ProviderView {
  public:
   // The complete list. MALFORMED_RESPONSE (a member twice, a node that breaks limits.h, with the
   // first problems), LIMIT_EXCEEDED (too many members).
-  Result<void> apply(SnapshotAnswer& answer);
+  Result<void> apply(ProviderSnapshot& answer);
   // A difference to what was said before. MALFORMED_RESPONSE as above, also before any snapshot.
   Result<void> apply(ChangeAnswer& answer);
 

@@ -102,7 +102,7 @@ class AnnouncingProvider final : public ClusterProvider {
       : descriptor_(scripted(id)), backend_(std::move(backend)) {}
   const ProviderDescriptor& descriptor() const override { return descriptor_; }
   Result<Capabilities> check_connectivity(MonoTime) override { return Capabilities{}; }
-  Result<SnapshotAnswer> initial_snapshot(MonoTime) override { return SnapshotAnswer{}; }
+  Result<ProviderSnapshot> initial_snapshot(MonoTime) override { return ProviderSnapshot{}; }
   std::unique_ptr<ProviderStream> stream() override { return nullptr; }
   Duration attest_interval() const override { return 5s; }
   std::unique_ptr<Announcer> announcer(const Announcement&) override {

@@ -38,7 +38,7 @@ class View {
   explicit View(BackendHarness& harness) : harness_(harness) {}
 
   void apply(const ProviderEvent& event) {
-    if (const auto* all = std::get_if<SnapshotAnswer>(&event)) {
+    if (const auto* all = std::get_if<ProviderSnapshot>(&event)) {
       members = by_id(all->members);
       EXPECT_EQ(members.size(), all->members.size()) << "two members with one id";
       note(all->times);
@@ -138,7 +138,7 @@ TEST_F(ProviderConformance, R2_1_TheFirstAnswerIsASnapshotAndChangesFollow) {
   StreamReader stream(provider_->stream());
   View view(*harness_);
   const ProviderEvent first = stream.until([](const ProviderEvent& e) { return !is_failure(e); });
-  EXPECT_TRUE(std::holds_alternative<SnapshotAnswer>(first)) << to_text(first);
+  EXPECT_TRUE(std::holds_alternative<ProviderSnapshot>(first)) << to_text(first);
   view.apply(first);
   view.until(stream, {plain("a"), plain("b")});
   set({plain("b"), plain("c")});  // one leaves, one joins

@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-bool is_snapshot(const ProviderEvent& e) { return std::holds_alternative<SnapshotAnswer>(e); }
+bool is_snapshot(const ProviderEvent& e) { return std::holds_alternative<ProviderSnapshot>(e); }
 bool is_failure(const ProviderEvent& e) { return std::holds_alternative<FailedAnswer>(e); }
 bool is_unchanged(const ProviderEvent& e) { return std::holds_alternative<UnchangedAnswer>(e); }
 bool is_answer(const ProviderEvent& e) { return !is_failure(e); }
@@ -98,14 +98,14 @@ TEST_F(LocalProviderTest, ManyDeathsAtOnceAreAllNoticedAndNobodyElses) {
   StreamReader stream(create()->stream());
   const ProviderEvent first = stream.next();
   ASSERT_TRUE(is_snapshot(first)) << to_text(first);
-  EXPECT_EQ(std::get<SnapshotAnswer>(first).members.size(), static_cast<std::size_t>(kProcesses));
+  EXPECT_EQ(std::get<ProviderSnapshot>(first).members.size(), static_cast<std::size_t>(kProcesses));
   time_.pause();
   for (int i = 0; i < kProcesses; ++i) {
     if (i == 42 || i == 77) continue;
     ASSERT_TRUE(processes[static_cast<std::size_t>(i)].signal(SIGKILL));
   }
   const ProviderEvent last = stream.until([](const ProviderEvent& e) {
-    return is_snapshot(e) && std::get<SnapshotAnswer>(e).members.size() <= 2;
+    return is_snapshot(e) && std::get<ProviderSnapshot>(e).members.size() <= 2;
   });
   EXPECT_EQ(to_text(last), "snapshot[n42 n77]");
 }
@@ -123,7 +123,7 @@ TEST_F(LocalProviderTest, WithoutPidfdsADeathIsFoundByScanningAndSaidSo) {
   StreamReader stream(std::make_unique<LocalStream>(settings, files_, time_));
   const ProviderEvent first = stream.next();
   ASSERT_EQ(to_text(first), "snapshot[a b]");
-  EXPECT_THAT(std::get<SnapshotAnswer>(first).backend_index,
+  EXPECT_THAT(std::get<ProviderSnapshot>(first).backend_index,
               AllOf(HasSubstr("scanned every 20 ms: 1 ("), HasSubstr("limit of 1")));
   ASSERT_TRUE(process.signal(SIGKILL));
   EXPECT_EQ(to_text(stream.until(is_snapshot)), "snapshot[b]");
@@ -138,7 +138,7 @@ TEST_F(LocalProviderTest, ItSurvivesEveryRestartOfRollcall) {
     StreamReader stream(provider->stream());
     const ProviderEvent first = stream.next();
     ASSERT_EQ(to_text(first), "snapshot[a b]");
-    EXPECT_EQ(std::get<SnapshotAnswer>(first).members[0].labels.at("rollcall-socket"),
+    EXPECT_EQ(std::get<ProviderSnapshot>(first).members[0].labels.at("rollcall-socket"),
               "/run/a.sock");
   }
   process.kill();  // while nobody watches

@@ -66,7 +66,7 @@ class ConsulAgentProvider : public ::testing::Test {
   // What an event says that is neither "unchanged" nor (unless wanted) a failure.
   static std::string news(StreamReader& stream) {
     return to_text(stream.until(
-        [](const ProviderEvent& e) { return std::holds_alternative<SnapshotAnswer>(e); }));
+        [](const ProviderEvent& e) { return std::holds_alternative<ProviderSnapshot>(e); }));
   }
   static FailedAnswer failure(StreamReader& stream) {
     const ProviderEvent event = stream.until(
@@ -98,7 +98,7 @@ TEST_F(ConsulAgentProvider, R2_1_ServicesComeFailAndGo) {
   add("b", {{"rollcall-incarnation", "7"}, {"zone", "z1"}});
   const ProviderEvent joined =
       stream.until([](const ProviderEvent& e) { return to_text(e) == "snapshot[a b]"; });
-  const auto* snapshot = std::get_if<SnapshotAnswer>(&joined);
+  const auto* snapshot = std::get_if<ProviderSnapshot>(&joined);
   ASSERT_NE(snapshot, nullptr);
   for (const ClusterNode& node : snapshot->members) {
     if (node.id.str() != "b") continue;
@@ -109,7 +109,7 @@ TEST_F(ConsulAgentProvider, R2_1_ServicesComeFailAndGo) {
   }
   const auto status_of_b = [&](NodeStatus wanted) {
     stream.until([&](const ProviderEvent& e) {
-      const auto* s = std::get_if<SnapshotAnswer>(&e);
+      const auto* s = std::get_if<ProviderSnapshot>(&e);
       if (s == nullptr) return false;
       return std::any_of(s->members.begin(), s->members.end(), [&](const ClusterNode& node) {
         return node.id.str() == "b" && node.status == wanted;
@@ -171,9 +171,9 @@ TEST_F(ConsulAgentProvider, LostStateIsARollbackAndANewLineage) {
   });
   ASSERT_TRUE(std::holds_alternative<FailedAnswer>(rollback));
   const ProviderEvent fresh = stream.until(
-      [](const ProviderEvent& e) { return std::holds_alternative<SnapshotAnswer>(e); });
-  ASSERT_TRUE(std::holds_alternative<SnapshotAnswer>(fresh));
-  EXPECT_EQ(std::get<SnapshotAnswer>(fresh).lineage, 1u);
+      [](const ProviderEvent& e) { return std::holds_alternative<ProviderSnapshot>(e); });
+  ASSERT_TRUE(std::holds_alternative<ProviderSnapshot>(fresh));
+  EXPECT_EQ(std::get<ProviderSnapshot>(fresh).lineage, 1u);
 }
 
 TEST_F(ConsulAgentProvider, TokensThatAreBadDeniedOrFiltered) {
@@ -345,7 +345,7 @@ TEST_F(ConsulAgentProvider, R2_5_TheNextEndpointTakesOverWithoutAFailure) {
   const ProviderEvent event = stream.until(
       [](const ProviderEvent& e) { return !std::holds_alternative<UnchangedAnswer>(e); });
   EXPECT_EQ(to_text(event), "snapshot[b]");
-  EXPECT_EQ(std::get<SnapshotAnswer>(event).lineage, 0u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(event).lineage, 0u);
 }
 
 }  // namespace

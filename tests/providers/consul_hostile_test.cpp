@@ -97,8 +97,8 @@ TEST_F(ConsulHostile, AnIndexThatFallsIsARollbackAndANewLineage) {
   EXPECT_EQ(code_of(stream.until(not_unchanged)), ErrorCode::IndexRollback);
   const ProviderEvent fresh = stream.next();
   EXPECT_EQ(to_text(fresh), "snapshot[a]");
-  EXPECT_EQ(std::get<SnapshotAnswer>(fresh).lineage, 1u);
-  EXPECT_EQ(std::get<SnapshotAnswer>(fresh).backend_index, "3");
+  EXPECT_EQ(std::get<ProviderSnapshot>(fresh).lineage, 1u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(fresh).backend_index, "3");
 }
 
 TEST_F(ConsulHostile, ARollbackWhileNobodyWatchedIsNoticedByTheNextStream) {
@@ -116,7 +116,7 @@ TEST_F(ConsulHostile, ARollbackWhileNobodyWatchedIsNoticedByTheNextStream) {
   EXPECT_EQ(code_of(stream.next()), ErrorCode::IndexRollback);
   const ProviderEvent fresh = stream.next();
   ASSERT_EQ(to_text(fresh), "snapshot[a]");  // told again, though it looks the same
-  EXPECT_EQ(std::get<SnapshotAnswer>(fresh).lineage, 1u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(fresh).lineage, 1u);
 }
 
 TEST_F(ConsulHostile, AnotherEndpointsIndexIsNoRollback) {
@@ -135,7 +135,7 @@ TEST_F(ConsulHostile, AnotherEndpointsIndexIsNoRollback) {
   const ProviderEvent event = stream.until(
       [](const ProviderEvent& e) { return !std::holds_alternative<UnchangedAnswer>(e); });
   EXPECT_EQ(to_text(event), "snapshot[a b]");  // in the same round: no failure in between
-  EXPECT_EQ(std::get<SnapshotAnswer>(event).lineage, 0u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(event).lineage, 0u);
   EXPECT_EQ(query_param(asked.get_future().get(), "index"), "");
 }
 

@@ -135,7 +135,7 @@ TEST_F(PluginExamples, TheInventoryPluginFollowsAFile) {
   StreamReader stream(provider->stream());
   const ProviderEvent first =
       stream.until([](const ProviderEvent& e) { return to_text(e) == "snapshot[a]"; });
-  const auto* snapshot = std::get_if<SnapshotAnswer>(&first);
+  const auto* snapshot = std::get_if<ProviderSnapshot>(&first);
   ASSERT_NE(snapshot, nullptr);
   ASSERT_EQ(snapshot->members.size(), 1u);
   EXPECT_EQ(snapshot->members[0].zone, "z1");

@@ -100,7 +100,7 @@ TEST_F(HostilePlugin, AProcessThatEndedIsCollectedThoughNobodyAsks) {
   const auto provider = create("crash-mid-stream");
   const auto stream = provider->stream();
   ProviderEvent event = stream->next();
-  while (!std::holds_alternative<SnapshotAnswer>(event)) event = stream->next();
+  while (!std::holds_alternative<ProviderSnapshot>(event)) event = stream->next();
   EXPECT_TRUE(comes_to(own_children, 0));  // it crashed, and next() wasn't called since
   EXPECT_EQ(own_zombies(), 0u);
 }

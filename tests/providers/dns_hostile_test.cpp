@@ -242,7 +242,7 @@ TEST_F(DnsHostile, HundredsOfTargetsAreAskedForAFewAtATime) {
       create({server.address()}, {{"type", "srv"}, {"id", "name"}, {"timeout_ms", "3000"}})
           ->stream());
   const ProviderEvent event = stream.next();
-  const auto* snapshot = std::get_if<SnapshotAnswer>(&event);
+  const auto* snapshot = std::get_if<ProviderSnapshot>(&event);
   ASSERT_NE(snapshot, nullptr) << to_text(event);
   EXPECT_EQ(snapshot->members.size(), static_cast<std::size_t>(kTargets));
 }

@@ -79,7 +79,7 @@ TEST_F(DnsServerProvider, R2_1_RecordsComeChangeAndGo) {
   until_members(stream, kIdsAB);
   ASSERT_DONE(knot_->set_records("_web._tcp SRV 0 1 7000 a\na A 10.0.0.9\n"));
   stream.until([](const ProviderEvent& e) {  // another address is a change of the same member
-    const auto* s = std::get_if<SnapshotAnswer>(&e);
+    const auto* s = std::get_if<ProviderSnapshot>(&e);
     return s != nullptr && s->members.size() == 1 && s->members[0].host == "10.0.0.9";
   });
   ASSERT_DONE(knot_->set_records(""));  // NXDOMAIN
@@ -159,12 +159,12 @@ TEST_F(DnsServerProvider, TheTtlSaysWhenToAskAgain) {
                           ->stream();
   const ProviderEvent first = stream->next();
   ASSERT_EQ(to_text(first), "snapshot[10.0.0.1:80]");
-  EXPECT_EQ(std::get<SnapshotAnswer>(first).backend_index, "ttl=1");
+  EXPECT_EQ(std::get<ProviderSnapshot>(first).backend_index, "ttl=1");
   const ProviderEvent second = stream->next();
   ASSERT_EQ(to_text(second), "unchanged");
   // However slow the machine is, it only gets longer.
   EXPECT_GE(std::get<UnchangedAnswer>(second).times.read_began -
-                std::get<SnapshotAnswer>(first).times.complete,
+                std::get<ProviderSnapshot>(first).times.complete,
             Duration(std::chrono::seconds(1)));
 }
 

@@ -19,7 +19,7 @@ class EtcdHistoryTest : public EtcdFixture {
     const ProviderEvent event = stream.until([](const ProviderEvent& e) {
       const auto* failed = std::get_if<FailedAnswer>(&e);
       const bool rolled = failed != nullptr && failed->code == ErrorCode::IndexRollback;
-      return rolled || std::holds_alternative<SnapshotAnswer>(e);
+      return rolled || std::holds_alternative<ProviderSnapshot>(e);
     });
     return to_text(event);
   }
@@ -45,9 +45,9 @@ class EtcdHistoryTest : public EtcdFixture {
 
   static std::uint64_t lineage_of_next(StreamReader& stream, const std::string& snapshot) {
     const ProviderEvent event = stream.until(
-        [](const ProviderEvent& e) { return std::holds_alternative<SnapshotAnswer>(e); });
+        [](const ProviderEvent& e) { return std::holds_alternative<ProviderSnapshot>(e); });
     EXPECT_EQ(to_text(event), snapshot);
-    const auto* answer = std::get_if<SnapshotAnswer>(&event);
+    const auto* answer = std::get_if<ProviderSnapshot>(&event);
     return answer == nullptr ? 0 : answer->lineage;
   }
 };
@@ -120,7 +120,7 @@ TEST_F(EtcdHistoryTest, R2_5_ADeadEndpointIsNoFailureWhileAnotherAnswers) {
       [](const ProviderEvent& e) { return !std::holds_alternative<UnchangedAnswer>(e); });
   EXPECT_TRUE(to_text(event) == "snapshot[a b]" || to_text(event) == "change[+b]")
       << to_text(event);
-  const auto* snapshot = std::get_if<SnapshotAnswer>(&event);
+  const auto* snapshot = std::get_if<ProviderSnapshot>(&event);
   EXPECT_TRUE(snapshot == nullptr || snapshot->lineage == 0);  // the same cluster: no break
 }
 

@@ -102,7 +102,7 @@ TEST_F(EtcdHostileTest, ACompactedWatchIsReadAnewInTheSameLineage) {
   const ProviderEvent event = reader.until(
       [](const ProviderEvent& e) { return !std::holds_alternative<UnchangedAnswer>(e); });
   EXPECT_EQ(to_text(event), "snapshot[a b]");
-  EXPECT_EQ(std::get<SnapshotAnswer>(event).lineage, 0u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(event).lineage, 0u);
 }
 
 TEST_F(EtcdHostileTest, ARefusalInsideTheWatchHasItsCode) {
@@ -160,8 +160,8 @@ TEST_F(EtcdHostileTest, AnotherClusterInTheWatchIsARollback) {
   EXPECT_THAT(news(reader), HasSubstr("INDEX_ROLLBACK"));
   const ProviderEvent event =
       reader.until([](const ProviderEvent& e) { return !std::holds_alternative<FailedAnswer>(e); });
-  ASSERT_TRUE(std::holds_alternative<SnapshotAnswer>(event)) << to_text(event);
-  EXPECT_EQ(std::get<SnapshotAnswer>(event).lineage, 1u);
+  ASSERT_TRUE(std::holds_alternative<ProviderSnapshot>(event)) << to_text(event);
+  EXPECT_EQ(std::get<ProviderSnapshot>(event).lineage, 1u);
 }
 
 TEST_F(EtcdHostileTest, AKeyThatIsNotWatchedIsMalformed) {

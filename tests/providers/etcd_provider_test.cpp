@@ -199,7 +199,7 @@ TEST_F(EtcdProviderTest, CompactionWhileItWasAwayIsNoRollback) {
   const ProviderEvent event = stream.until([](const ProviderEvent& e) {
     return to_text(e) == "snapshot[a b]" || to_text(e) == "change[+b]";
   });
-  const auto* snapshot = std::get_if<SnapshotAnswer>(&event);
+  const auto* snapshot = std::get_if<ProviderSnapshot>(&event);
   EXPECT_TRUE(snapshot == nullptr || snapshot->lineage == 0);
 }
 
@@ -225,7 +225,7 @@ TEST_F(EtcdProviderTest, ManyLargeMembersComeInPages) {
   EXPECT_EQ(answer->members.size(), 2500u);
   StreamReader stream(provider->stream());
   stream.until([](const ProviderEvent& e) {
-    const auto* snapshot = std::get_if<SnapshotAnswer>(&e);
+    const auto* snapshot = std::get_if<ProviderSnapshot>(&e);
     return snapshot != nullptr && snapshot->members.size() == 2500;
   });
   // All of them leave in one step, which etcd tells in fragments or whole.
@@ -255,7 +255,7 @@ TEST_F(EtcdProviderTest, R2_3_NoChangeIsLostAmongThousands) {
   std::map<std::string, std::uint32_t> held;
   StreamReader stream(create({{"attest_ms", "500"}})->stream());
   const auto apply = [&](const ProviderEvent& event) {
-    if (const auto* all = std::get_if<SnapshotAnswer>(&event)) {
+    if (const auto* all = std::get_if<ProviderSnapshot>(&event)) {
       held.clear();
       for (const ClusterNode& node : all->members) held[node.id.str()] = node.weight;
     } else if (const auto* change = std::get_if<ChangeAnswer>(&event)) {

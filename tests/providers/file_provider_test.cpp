@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 constexpr char kOne[] = "- {id: a, host: 10.0.0.1, port: 7000}\n";
 constexpr char kTwo[] = "- {id: a, host: 10.0.0.1, port: 7000}\n- {id: b, host: 10.0.0.2}\n";
 
-bool is_snapshot(const ProviderEvent& e) { return std::holds_alternative<SnapshotAnswer>(e); }
+bool is_snapshot(const ProviderEvent& e) { return std::holds_alternative<ProviderSnapshot>(e); }
 bool is_failure(const ProviderEvent& e) { return std::holds_alternative<FailedAnswer>(e); }
 bool is_unchanged(const ProviderEvent& e) { return std::holds_alternative<UnchangedAnswer>(e); }
 ErrorCode code_of(const ProviderEvent& e) {
@@ -292,7 +292,7 @@ TEST_F(FileProvider, R4_1_DrainingIsAChangeOfWhoIsThere) {
   write_and_rename(path_, std::string(kOne) + "- {id: b, host: 10.0.0.2, status: DRAINING}\n");
   const ProviderEvent event = stream.until([](const ProviderEvent& e) { return !is_unchanged(e); });
   ASSERT_EQ(to_text(event), "snapshot[a b]");
-  for (const ClusterNode& node : std::get<SnapshotAnswer>(event).members) {
+  for (const ClusterNode& node : std::get<ProviderSnapshot>(event).members) {
     EXPECT_EQ(node.status, node.id.str() == "b" ? NodeStatus::Draining : NodeStatus::Ready);
   }
 }

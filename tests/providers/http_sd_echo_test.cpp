@@ -41,7 +41,7 @@ TEST(HttpSdEcho, ATokenInAnETagIsNotShown) {
   EXPECT_THAT(once->backend_index, Not(HasSubstr("5ecret00")));
   const auto stream = (*provider)->stream();
   const ProviderEvent event = stream->next();
-  const auto* snapshot = std::get_if<SnapshotAnswer>(&event);
+  const auto* snapshot = std::get_if<ProviderSnapshot>(&event);
   ASSERT_NE(snapshot, nullptr) << to_text(event);
   EXPECT_EQ(snapshot->backend_index, "\"v1-[token]\"");
   EXPECT_EQ(to_text(stream->next()), "unchanged");

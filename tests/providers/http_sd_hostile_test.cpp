@@ -90,7 +90,7 @@ TEST_F(HttpSdHostile, TheQuestionSaysHowOftenItIsAskedAndWhatIsKnown) {
   EXPECT_EQ(header_of(second.get_future().get(), "If-None-Match"), "\"v1\"");
   const ProviderEvent changed = stream.next();
   EXPECT_EQ(to_text(changed), "snapshot[a:1 b:1]");
-  EXPECT_EQ(std::get<SnapshotAnswer>(changed).backend_index, "\"v2\"");
+  EXPECT_EQ(std::get<ProviderSnapshot>(changed).backend_index, "\"v2\"");
   EXPECT_EQ(header_of(third.get_future().get(), "If-None-Match"), "\"v1\"");
   EXPECT_EQ(server.connections(), 1u);
 }
@@ -163,7 +163,7 @@ TEST_F(HttpSdHostile, AnETagIsOfOneUrlAndOfAListThatWasUnderstood) {
       [](const ProviderEvent& e) { return !std::holds_alternative<UnchangedAnswer>(e); });
   EXPECT_EQ(to_text(event), "snapshot[a:1 b:1]");  // in the same round: no failure in between
   EXPECT_EQ(header_of(asked.get_future().get(), "If-None-Match"), "");
-  EXPECT_THAT(std::get<SnapshotAnswer>(event).backend_index, HasSubstr("xxh64:"));
+  EXPECT_THAT(std::get<ProviderSnapshot>(event).backend_index, HasSubstr("xxh64:"));
 }
 
 TEST_F(HttpSdHostile, ASilentUrlIsLeftForTheNextInTheSameRound) {

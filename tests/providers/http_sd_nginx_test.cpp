@@ -81,7 +81,7 @@ TEST_F(HttpSdNginx, R2_1_MembersJoinDrainAndLeave) {
   until_members(stream, "a:1 b:1");
   nginx_->serve("[" + group("a:1") + "," + group("b:1", "DRAINING") + "]");
   stream.until([](const ProviderEvent& e) {
-    const auto* s = std::get_if<SnapshotAnswer>(&e);
+    const auto* s = std::get_if<ProviderSnapshot>(&e);
     return s != nullptr && s->members.size() == 2 && s->members[1].status == NodeStatus::Draining;
   });
   nginx_->serve(kA);
@@ -97,7 +97,7 @@ TEST_F(HttpSdNginx, AQuietListIsAttestedByItsETag) {
   StreamReader stream(create()->stream());
   const ProviderEvent first = stream.next();
   ASSERT_EQ(to_text(first), "snapshot[a:1]");
-  EXPECT_THAT(std::get<SnapshotAnswer>(first).backend_index, HasSubstr("\""));  // nginx's ETag
+  EXPECT_THAT(std::get<ProviderSnapshot>(first).backend_index, HasSubstr("\""));  // nginx's ETag
   for (int i = 0; i < 20; ++i) EXPECT_EQ(to_text(stream.next()), "unchanged");
 }
 
@@ -204,7 +204,7 @@ TEST_F(HttpSdNginx, TlsWantsATrustedServerAndAClientThatIsTrustedAndTheCaRotates
                                    .client_ca_pem = authority.ca_pem()}));
   const ProviderEvent refused = stream.until([](const ProviderEvent& e) {
     const auto* failed = std::get_if<FailedAnswer>(&e);
-    return std::holds_alternative<SnapshotAnswer>(e) ||
+    return std::holds_alternative<ProviderSnapshot>(e) ||
            (failed != nullptr && failed->code == ErrorCode::AuthFailed);
   });
   EXPECT_THAT(to_text(refused), HasSubstr("AUTH_FAILED"));

@@ -23,14 +23,14 @@ TEST_F(KubernetesHostile, AVersionThatFallsIsARollbackAndANewLineage) {
   const ProviderEvent fresh =
       stream.until([](const ProviderEvent& e) { return !std::holds_alternative<FailedAnswer>(e); });
   EXPECT_EQ(to_text(fresh), "snapshot[b]");
-  EXPECT_EQ(std::get<SnapshotAnswer>(fresh).lineage, 1u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(fresh).lineage, 1u);
   stream.stop();
   api_.state("3", {slice_of("2", {"b"})});  // while nobody watches
   StreamReader next(provider->stream());
   EXPECT_EQ(failure(next), ErrorCode::IndexRollback);
   const ProviderEvent again = next.next();
   ASSERT_EQ(to_text(again), "snapshot[b]");  // told again, though it looks the same
-  EXPECT_EQ(std::get<SnapshotAnswer>(again).lineage, 2u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(again).lineage, 2u);
 }
 
 TEST_F(KubernetesHostile, ASliceThatBecomesOlderIsARollback) {
@@ -54,12 +54,12 @@ TEST_F(KubernetesHostile, ASliceThatBecomesOlderIsARollback) {
   const ProviderEvent fresh =
       stream.until([](const ProviderEvent& e) { return !std::holds_alternative<FailedAnswer>(e); });
   ASSERT_EQ(to_text(fresh), "snapshot[b c]");
-  EXPECT_EQ(std::get<SnapshotAnswer>(fresh).lineage, 1u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(fresh).lineage, 1u);
   EXPECT_EQ(failure(stream), ErrorCode::IndexRollback);  // seen in the list
   const ProviderEvent again =
       stream.until([](const ProviderEvent& e) { return !std::holds_alternative<FailedAnswer>(e); });
   ASSERT_EQ(to_text(again), "snapshot[c d]");
-  EXPECT_EQ(std::get<SnapshotAnswer>(again).lineage, 2u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(again).lineage, 2u);
 }
 
 TEST_F(KubernetesHostile, AnotherClusterIsARollbackWhateverItsVersion) {
@@ -79,7 +79,7 @@ TEST_F(KubernetesHostile, AnotherClusterIsARollbackWhateverItsVersion) {
   EXPECT_EQ(failure(stream), ErrorCode::IndexRollback);
   const ProviderEvent fresh = stream.next();
   ASSERT_EQ(to_text(fresh), "snapshot[a]");
-  EXPECT_EQ(std::get<SnapshotAnswer>(fresh).lineage, 1u);
+  EXPECT_EQ(std::get<ProviderSnapshot>(fresh).lineage, 1u);
 }
 
 TEST_F(KubernetesHostile, AWatchThatLacksWhatAReadShowsIsOpenedAnewFromAList) {

@@ -112,7 +112,7 @@ class KubernetesServerProvider : public ::testing::Test {
   // The next thing that is neither a failure nor "unchanged".
   static std::string news(StreamReader& stream) {
     return to_text(stream.until([](const ProviderEvent& e) {
-      return std::holds_alternative<SnapshotAnswer>(e) || std::holds_alternative<ChangeAnswer>(e);
+      return std::holds_alternative<ProviderSnapshot>(e) || std::holds_alternative<ChangeAnswer>(e);
     }));
   }
   static void until(StreamReader& stream, const std::string& wanted) {
@@ -138,7 +138,7 @@ TEST_F(KubernetesServerProvider, R2_1_EndpointsJoinDrainFailAndLeave) {
   StreamReader stream(create()->stream());
   const ProviderEvent first = stream.next();
   ASSERT_EQ(to_text(first), "snapshot[a]");
-  const ClusterNode& node = std::get<SnapshotAnswer>(first).members[0];
+  const ClusterNode& node = std::get<ProviderSnapshot>(first).members[0];
   EXPECT_EQ(node.host, "10.1.1.1");
   EXPECT_EQ(node.port, 7000);
   EXPECT_EQ(node.zone, "z1");
@@ -199,7 +199,7 @@ TEST_F(KubernetesServerProvider, OfFiveThousandEndpointsNoChangeIsLost) {
   std::map<std::string, std::string> members;  // id to zone
   const auto apply = [&](const ProviderEvent& e) {
     // A reader that is as slow as this test may have to list anew: nothing is lost by that either.
-    if (const auto* all = std::get_if<SnapshotAnswer>(&e)) {
+    if (const auto* all = std::get_if<ProviderSnapshot>(&e)) {
       members.clear();
       for (const ClusterNode& node : all->members) members[node.id.str()] = node.zone;
     } else if (const auto* change = std::get_if<ChangeAnswer>(&e)) {
@@ -294,9 +294,9 @@ TEST_F(KubernetesServerProvider, RestoredStateIsARollbackAndANewLineage) {
     });
     ASSERT_TRUE(std::holds_alternative<FailedAnswer>(rollback)) << to_text(rollback);
     const ProviderEvent fresh = stream.until(
-        [](const ProviderEvent& e) { return std::holds_alternative<SnapshotAnswer>(e); });
+        [](const ProviderEvent& e) { return std::holds_alternative<ProviderSnapshot>(e); });
     EXPECT_EQ(to_text(fresh), "snapshot[a b]");
-    EXPECT_EQ(std::get<SnapshotAnswer>(fresh).lineage, 1u);
+    EXPECT_EQ(std::get<ProviderSnapshot>(fresh).lineage, 1u);
   }
 }
 

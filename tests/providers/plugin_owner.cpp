@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   const auto stream = (*provider)->stream();
   while (true) {
     const ProviderEvent event = stream->next();
-    if (!std::holds_alternative<SnapshotAnswer>(event)) continue;
+    if (!std::holds_alternative<ProviderSnapshot>(event)) continue;
     std::puts("following");
     std::fflush(stdout);
   }

@@ -148,7 +148,7 @@ std::string joined(const std::vector<std::string>& parts, const char* before) {
 }
 
 struct ToText {
-  std::string operator()(const SnapshotAnswer& a) const {
+  std::string operator()(const ProviderSnapshot& a) const {
     return "snapshot[" + joined(ids_of(a.members), "") + "]";
   }
   std::string operator()(const ChangeAnswer& a) const {

@@ -53,7 +53,7 @@ class TestProvider final : public ClusterProvider {
   Result<Capabilities> check_connectivity(MonoTime deadline) override {
     return backends_->ask(descriptor_.id.str(), deadline);
   }
-  Result<SnapshotAnswer> initial_snapshot(MonoTime) override { return SnapshotAnswer{}; }
+  Result<ProviderSnapshot> initial_snapshot(MonoTime) override { return ProviderSnapshot{}; }
   std::unique_ptr<ProviderStream> stream() override { return std::make_unique<EndedStream>(); }
   Duration attest_interval() const override { return std::chrono::seconds(12); }
 

@@ -10,8 +10,8 @@ namespace {
 
 using test::node;
 
-SnapshotAnswer list(std::vector<ClusterNode> nodes) {
-  SnapshotAnswer answer;
+ProviderSnapshot list(std::vector<ClusterNode> nodes) {
+  ProviderSnapshot answer;
   answer.members = std::move(nodes);
   return answer;
 }

@@ -60,7 +60,7 @@ void Script::add(Line line) {
 void Script::say(ProviderEvent event) { add(std::move(event)); }
 
 void Script::members(std::vector<ClusterNode> nodes, std::uint64_t lineage) {
-  SnapshotAnswer answer;
+  ProviderSnapshot answer;
   answer.members = std::move(nodes);
   answer.lineage = lineage;
   answer.times = now();
@@ -110,8 +110,8 @@ ScriptedProvider::ScriptedProvider(ProviderDescriptor d, std::shared_ptr<Script>
                                    Capabilities can)
     : descriptor_(std::move(d)), script_(std::move(script)), can_(std::move(can)) {}
 
-Result<SnapshotAnswer> ScriptedProvider::initial_snapshot(MonoTime) {
-  SnapshotAnswer answer;
+Result<ProviderSnapshot> ScriptedProvider::initial_snapshot(MonoTime) {
+  ProviderSnapshot answer;
   answer.times = script_->now();
   return answer;
 }

@@ -59,7 +59,7 @@ class ScriptedProvider final : public ClusterProvider {
   ScriptedProvider(ProviderDescriptor d, std::shared_ptr<Script> script, Capabilities can = {});
   const ProviderDescriptor& descriptor() const override { return descriptor_; }
   Result<Capabilities> check_connectivity(MonoTime) override { return can_; }
-  Result<SnapshotAnswer> initial_snapshot(MonoTime) override;
+  Result<ProviderSnapshot> initial_snapshot(MonoTime) override;
   std::unique_ptr<ProviderStream> stream() override;
   Duration attest_interval() const override { return std::chrono::seconds(5); }
   Capabilities capabilities() const override { return can_; }

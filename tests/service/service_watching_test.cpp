@@ -114,7 +114,7 @@ TEST_F(Watching, R5_2_AProviderWhoseAnswersKeepFailingValidationIsHeldBack) {
 
 TEST_F(Watching, R5_1_LatencyIsFromTheCompleteAnswerToItsEvents) {
   start({scripted("p")});
-  SnapshotAnswer answer{{node("a")}, "1", 0, script("p").now()};
+  ProviderSnapshot answer{{node("a")}, "1", 0, script("p").now()};
   answer.times.read_began -= std::chrono::hours(1);  // how long the backend took is not in it
   answer.times.complete -= std::chrono::minutes(2);
   script("p").say(answer);

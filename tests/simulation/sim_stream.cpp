@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 namespace {
 
 // What a push stream says instead of the whole list.
-ChangeAnswer difference(const MemberMap& known, const SnapshotAnswer& now) {
+ChangeAnswer difference(const MemberMap& known, const ProviderSnapshot& now) {
   ChangeAnswer change;
   change.backend_index = now.backend_index;
   change.times = now.times;
@@ -103,7 +103,7 @@ std::optional<ProviderReport> SimStream::to_report(StreamGeneration generation,
     report.add(*failed);
   } else if (auto* end = std::get_if<Terminated>(&event)) {
     report.add(*end);
-  } else if (auto* full = std::get_if<SnapshotAnswer>(&event)) {
+  } else if (auto* full = std::get_if<ProviderSnapshot>(&event)) {
     const AnswerTimes times = full->times;
     const std::string index = full->backend_index;
     const std::uint64_t lineage = full->lineage;

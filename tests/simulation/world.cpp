@@ -114,7 +114,7 @@ ProviderEvent Backend::answer(const World& world, const AnswerTimes& times, Dice
     default:
       break;
   }
-  SnapshotAnswer answer;
+  ProviderSnapshot answer;
   for (auto& [id, node] : view(world, dice)) answer.members.push_back(node);
   if (mood == Mood::Garbage) {  // a member twice
     answer.members.push_back(world.members().begin()->second);

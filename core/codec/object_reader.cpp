@@ -19,7 +19,12 @@ void ProblemList::add(std::string field, std::string_view value, std::string exp
   ++total_;
   if (kept_.size() >= limits::kMaxProblems) return;
   // Wherever it was found: in a field of the wrong type, too.
-  if (value.find("://") != std::string_view::npos && holds_credentials(value)) value = kHiddenValue;
+  for (auto url = value.find("://"); url != std::string_view::npos;
+       url = value.find("://", url + 1)) {
+    if (!holds_credentials(value.substr(url))) continue;
+    value = kHiddenValue;
+    break;
+  }
   if (position.line != 0) expected += " (line " + std::to_string(position.line) + ")";
   kept_.push_back(
       {std::move(field), printable(value, limits::kMaxProblemValueBytes), std::move(expected)});

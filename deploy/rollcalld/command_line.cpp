@@ -25,9 +25,10 @@ constexpr char kFooter[] =
     "State directory: --state-dir, else $ROLLCALL_STATE_DIR, else state_dir of the file, else\n"
     "/var/lib/rollcall (root) or $XDG_STATE_HOME/rollcall, ~/.local/state/rollcall.\n"
     "SIGTERM drains and exits within 5 s; SIGHUP reads the configuration again.\n\n"
-    "Exit status: 0 ended in order; 1 failed; 2 a wrong flag; 3 a wrong configuration;\n"
-    "4 the state directory is held by another process; 5 a state file is damaged or cannot\n"
-    "be written; 6 an address cannot be listened on.";
+    "Exit status: 0 ended in order; 1 failed; 2 a wrong flag; 3 a wrong configuration, or a\n"
+    "TLS file that cannot be read; 4 the state directory is held by another process; 5 a state\n"
+    "file is damaged or cannot be written; 6 an address cannot be listened on, or a\n"
+    "certificate and its key do not load.";
 
 std::optional<std::string> environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());

@@ -25,7 +25,7 @@ struct Setting {
   // False: the value is not of `type`, and nothing was changed.
   std::function<bool(const SettingInput&, Config&)> set;
   std::function<std::string(const Config&)>
-      get;                  // as it would be written; equal texts, equal values
+      get;  // for people and for comparing: equal texts, equal values (labels are escaped)
   bool of_secrets = false;  // names a file of secrets: what is no path is not shown
 
   std::string environment() const;  // "ROLLCALL_FAILOVER_TIMEOUT"

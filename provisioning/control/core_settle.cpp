@@ -110,7 +110,9 @@ void ProvisioningCore::Impl::release_held(const Causes& causes, TopologyChange& 
     if (seconds.empty()) return;
   }
   std::vector<std::pair<NodeId, bool>> decided;  // released, or dropped
-  for (const auto& [id, why] : guard_.held()) {
+  for (const auto& entry : guard_.held()) {
+    const NodeId& id = entry.first;
+    const LeaveGuard::Held& why = entry.second;
     const bool over = !policy.enabled || why.since + policy.hold <= now_;
     const bool agreed = std::any_of(seconds.begin(), seconds.end(), [&](const ProviderRecord* s) {
       return s->id() != why.provider && s->health.confirmed_at() > why.since &&

@@ -30,7 +30,7 @@ bool FailoverController::keeps_role(const ProviderRecord& record) const {
 bool FailoverController::still_awaited(const ProviderRecord& record) const {
   if (!record.usable() || ever_active_) return false;
   // Before its stream is first started it is awaited too, if it is to be started: a cold one once
-  // nothing better is left. (That asks this of better ones only, and so comes to an end.)
+  // nothing better is left.
   return record.health.phase() == Phase::Starting ||
          (record.health.phase() == Phase::Idle && wanted(record));
 }

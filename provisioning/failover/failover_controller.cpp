@@ -206,9 +206,12 @@ bool FailoverController::wanted(const ProviderRecord& record) const {
   // Cold: only while nothing better is active and healthy, or may become so at once.
   return std::none_of(records_.begin(), records_.end(), [&](const ProviderRecord& better) {
     if (!better.usable() || !outranks(better, record)) return false;
-    const bool serves =
-        better.id() == active_ && better.health.phase() == ProviderHealth::Phase::Healthy;
-    return serves || still_awaited(better);
+    const ProviderHealth::Phase phase = better.health.phase();
+    const bool serves = better.id() == active_ && phase == ProviderHealth::Phase::Healthy;
+    // One that rests rests for a better one still, which counts here as well.
+    const bool may_answer =
+        phase == ProviderHealth::Phase::Starting || phase == ProviderHealth::Phase::Idle;
+    return serves || (!ever_active_ && may_answer);
   });
 }
 

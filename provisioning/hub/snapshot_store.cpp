@@ -16,10 +16,10 @@ std::shared_ptr<const EncodedSnapshot> SnapshotStore::find(SeqNo min, SeqNo max)
   return nullptr;
 }
 
-std::shared_ptr<const EncodedSnapshot> SnapshotStore::keep(SeqNo min, SeqNo floor) {
+std::shared_ptr<const EncodedSnapshot> SnapshotStore::keep(SeqNo min) {
   MutexLock lock(mutex_);
   std::shared_ptr<const EncodedSnapshot> kept = kept_.lock();
-  if (kept == nullptr || kept->state->seq_no <= floor) {
+  if (kept == nullptr) {
     const bool fits = !versions_.empty() && versions_.back()->state->seq_no >= min;
     kept = fits ? versions_.back() : nullptr;
     if (fits) kept_ = kept;

@@ -1,6 +1,7 @@
 // SnapshotStore: encoded snapshots, shared by everyone who needs one (SPEC 5).
 //
-// At most two versions are held, and one more while somebody waits for placement to acknowledge it.
+// At most two versions are held, and one more while somebody waits for placement to acknowledge it
+// (or, that done, is being sent it: a stall ends that after 30 s). Other
 // Readers hold a weak reference and start again with a newer version
 // when theirs is gone, so that one that stalls pins no more than the chunk it is writing. A version
 // is used as long as what follows it is in the newer half of the log: a thousand subscribers that
@@ -37,9 +38,9 @@ class SnapshotStore {
   // The newest version with min ≤ seq_no ≤ max; null if there is none.
   std::shared_ptr<const EncodedSnapshot> find(SeqNo min, SeqNo max) const;
   // For who waits until placement has acknowledged a version of at least `min`: versions come and
-  // go faster than that may take, so all who wait keep the same one. A newer one takes its place
-  // once it is acknowledged (`floor`). Null: it is older than `min`, or there is none yet.
-  std::shared_ptr<const EncodedSnapshot> keep(SeqNo min, SeqNo floor);
+  // go faster than that may take, so all who wait keep the same one, and another only once nobody
+  // keeps it any more. Null: it is older than `min`, or there is none yet.
+  std::shared_ptr<const EncodedSnapshot> keep(SeqNo min);
   // Somebody waits for a version of at least `min`.
   void want(SeqNo min);
   bool wanted() const;

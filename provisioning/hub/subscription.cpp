@@ -148,7 +148,7 @@ Subscription::Step Subscription::await_placement(Next& out, MonoTime now) {
       return Step::Again;
     }
   }
-  if (awaited_ == nullptr) awaited_ = hub_.snapshots_.keep(snapshot_min_, floor.value_or(SeqNo()));
+  if (awaited_ == nullptr) awaited_ = hub_.snapshots_.keep(snapshot_min_);
   if (now >= deadline_) {
     return finish(out, ProvisioningError{ErrorCode::Timeout,
                                          "placement has not acknowledged " +
@@ -166,6 +166,7 @@ Subscription::Step Subscription::await_placement(Next& out, MonoTime now) {
 }
 
 void Subscription::take(std::shared_ptr<const EncodedSnapshot> version) {
+  if (version != awaited_) awaited_.reset();
   version_ = version;
   chunk_ = 0;
   asked_ = false;
@@ -204,6 +205,7 @@ Subscription::Step Subscription::send_last_chunk(Next& out, MonoTime now) {
 // The last part of a snapshot at cursor_.after is on its way.
 void Subscription::after_snapshot() {
   version_.reset();
+  awaited_.reset();
   hub_.traffic_.snapshot(counted_as());
   meter_->position.store(cursor_.after.value());
   if (kind_ != Kind::Watch) {

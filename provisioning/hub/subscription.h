@@ -146,7 +146,7 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   State state_ = State::Resuming;
   EventLog::Cursor cursor_;
   std::weak_ptr<const EncodedSnapshot> version_;
-  std::shared_ptr<const EncodedSnapshot> awaited_;  // until placement has acknowledged it
+  std::shared_ptr<const EncodedSnapshot> awaited_;  // until it is acknowledged and sent
   std::size_t chunk_ = 0;
   SeqNo snapshot_min_;   // one snapshot: at least this one
   MonoTime deadline_{};  // of OneSnapshotAfterPlacement

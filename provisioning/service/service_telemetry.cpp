@@ -86,16 +86,19 @@ void ServiceTelemetry::reported(const ProviderReport& report) {
   if (report.last_error) {
     for (std::uint32_t i = 0; i < report.errors_before + report.errors_after; ++i)
       metrics_.stream_interrupted(report.provider, to_string(*report.last_error));
-    logger_.warning("provider_answer_failed", {{"provider", report.provider.str()},
-                                               {"code", to_string(*report.last_error)},
-                                               {"message", report.last_error_detail}});
+    // What is followed by nothing better the core tells as well.
+    const LogLevel level = report.errors_after > 0 ? LogLevel::Debug : LogLevel::Warning;
+    logger_.log(level, "provider_answer_failed",
+                {{"provider", report.provider.str()},
+                 {"code", to_string(*report.last_error)},
+                 {"message", report.last_error_detail}});
   }
   if (report.terminated) {
     const Terminated& t = *report.terminated;
     const std::string_view code = t.ended ? std::string_view("ENDED") : to_string(t.code);
     metrics_.stream_interrupted(report.provider, code);
-    logger_.warning("provider_stream_over",
-                    {{"provider", report.provider.str()}, {"code", code}, {"message", t.reason}});
+    logger_.debug("provider_stream_over",
+                  {{"provider", report.provider.str()}, {"code", code}, {"message", t.reason}});
   }
 }
 

@@ -153,6 +153,26 @@ TEST(CoreCost, R3_3_ATickOfOneLeaseCopiesOnlyThePageItIsIn) {
   EXPECT_EQ(driven.core().snapshot().leases->find("partition-30000")->lease_id, in.tick);
 }
 
+// Whether a cold one is wanted depends on all better ones; asked of each of them in turn this took
+// 2^63 steps.
+TEST(CoreLimits, SixtyFourColdProvidersRegisteredWorstFirstAreDecidedAbout) {
+  ProvisioningCore core(Driven::options());
+  input::Start start;
+  for (std::size_t i = 0; i < limits::kMaxProviders; ++i) {
+    ProviderSpec spec;
+    spec.descriptor.id = ProviderId("p" + std::to_string(i));
+    spec.descriptor.kind = "custom";
+    spec.descriptor.priority = static_cast<int>(i);
+    spec.descriptor.standby = Standby::Cold;
+    start.providers.push_back(spec);
+  }
+  std::vector<std::string> started;
+  for (const Effect& e : core.step(start, at({})).list) {
+    if (const auto* s = std::get_if<effect::StartStream>(&e)) started.push_back(s->provider.str());
+  }
+  EXPECT_EQ(started, std::vector<std::string>{"p63"});
+}
+
 TEST(CoreLimits, S5_AnEventAboveOneMebibyteIsAReset) {
   Driven driven;
   driven.answer("p0", cluster(3));

@@ -194,6 +194,27 @@ TEST(Consumers, R3_1_SnapshotsForOthersDoNotTakeAwayTheOneThatIsWaitedFor) {
   EXPECT_EQ(once.consumer.snapshots(), 1u);
 }
 
+TEST(SnapshotStore, OneVersionAtATimeIsKeptForAllWhoWaitForPlacement) {
+  const TestSnapshotEncoder encoder(2);
+  SnapshotStore store(encoder);
+  const auto encode = [&](std::uint64_t n) {
+    auto state = std::make_shared<TopologySnapshot>();
+    state->seq_no = seq(n);
+    store.want(seq(n));
+    store.encode_pending(state);
+  };
+  encode(5);
+  auto first = store.keep(seq(5));
+  ASSERT_NE(first, nullptr);
+  for (std::uint64_t n = 6; n < 10; ++n) encode(n);
+  EXPECT_EQ(store.keep(seq(5)), first);
+  EXPECT_EQ(store.keep(seq(9)), nullptr) << "another one only once nobody keeps this one";
+  first.reset();
+  const auto next = store.keep(seq(9));
+  ASSERT_NE(next, nullptr);
+  EXPECT_EQ(next->state->seq_no, seq(9));
+}
+
 TEST(Consumers, WaitingCallsAreBounded) {
   HubOptions options;
   options.max_placement_waits = 2;

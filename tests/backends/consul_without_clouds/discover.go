@@ -30,7 +30,10 @@ func WithUserAgent(string) Option { return nil }
 // WithProviders is what could be asked.
 func WithProviders(map[string]Provider) Option { return nil }
 
-// Addrs says that there is nobody to ask.
+// Names is who can be asked: nobody.
+func (*Discover) Names() []string { return nil }
+
+// Addrs says so.
 func (*Discover) Addrs(string, *log.Logger) ([]string, error) {
 	return nil, errors.New("this Consul was built without clouds to discover")
 }

@@ -430,8 +430,8 @@ TEST_F(HostilePlugin, NoThreadNoDescriptorAndNoProcessIsLeftAfterManyCrashes) {
   const std::size_t descriptors = open_descriptors();
   const std::size_t threads = running_threads();
   for (int i = 0; i < 5; ++i) one_life();
-  EXPECT_TRUE(comes_to(open_descriptors, descriptors)) << open_descriptors();
-  EXPECT_TRUE(comes_to(running_threads, threads)) << running_threads();
+  EXPECT_TRUE(comes_down_to(open_descriptors, descriptors)) << open_descriptors();
+  EXPECT_TRUE(comes_down_to(running_threads, threads)) << running_threads();
 }
 
 TEST_F(HostilePlugin, AProgramThatCannotBeStartedIsTheConfigurationsFault) {

@@ -299,7 +299,7 @@ TEST_F(EtcdProviderTest, NothingIsLeftBehindByStreamsThatWereCancelled) {
   const std::size_t descriptors = open_descriptors();
   const std::size_t threads = running_threads();
   for (int i = 0; i < 10; ++i) one_life(i % 2 == 0);
-  EXPECT_TRUE(comes_to(open_descriptors, descriptors)) << open_descriptors();
+  EXPECT_TRUE(comes_down_to(open_descriptors, descriptors)) << open_descriptors();
   // gRPC has a few helper threads of its own, more or fewer by the moment.
   const auto left_behind = [&] { return running_threads() > threads + 4 ? 1u : 0u; };
   EXPECT_TRUE(comes_to(left_behind, 0)) << running_threads() << " threads after " << threads;

@@ -182,13 +182,25 @@ std::size_t open_descriptors() { return entries_of("/proc/self/fd") - 1; }  // w
 
 std::size_t running_threads() { return entries_of("/proc/self/task"); }
 
-bool comes_to(const std::function<std::size_t()>& value, std::size_t wanted) {
+namespace {
+
+bool becomes_true(const std::function<bool()>& condition) {
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
-  while (value() != wanted) {
+  while (!condition()) {
     if (std::chrono::steady_clock::now() > give_up) return false;
     std::this_thread::yield();
   }
   return true;
+}
+
+}  // namespace
+
+bool comes_to(const std::function<std::size_t()>& value, std::size_t wanted) {
+  return becomes_true([&] { return value() == wanted; });
+}
+
+bool comes_down_to(const std::function<std::size_t()>& value, std::size_t most) {
+  return becomes_true([&] { return value() <= most; });
 }
 
 }  // namespace rollcall::test

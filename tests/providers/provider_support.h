@@ -81,5 +81,8 @@ std::size_t open_descriptors();
 std::size_t running_threads();
 // Waits until `value()` is `wanted`: the kernel lets go of a joined thread a moment after join().
 bool comes_to(const std::function<std::size_t()>& value, std::size_t wanted);
+// The same for what has to be no more than it was: it may have been counted too early, with
+// something in it that was about to go.
+bool comes_down_to(const std::function<std::size_t()>& value, std::size_t most);
 
 }  // namespace rollcall::test

@@ -84,6 +84,8 @@ class ProvisioningCore::Impl {
   TopologyChange follow_active(const Causes& causes, bool role_changed);
   void release_held(const Causes& causes, TopologyChange& change);
   std::vector<const ProviderRecord*> second_providers() const;
+  bool listed_again(const NodeId& id, const LeaveGuard::Held& held,
+                    const std::vector<const ProviderRecord*>& counting) const;
   bool confirmed_since(const NodeId& id, const LeaveGuard::Held& held) const;
   AvailabilityState availability_now() const;
   void run_streams();

@@ -99,6 +99,18 @@ std::vector<const ProviderRecord*> ProvisioningCore::Impl::second_providers() co
   return out;
 }
 
+// While nobody is active the topology follows no answer, and does not notice that one lists the
+// node again.
+bool ProvisioningCore::Impl::listed_again(
+    const NodeId& id, const LeaveGuard::Held& held,
+    const std::vector<const ProviderRecord*>& counting) const {
+  const auto lists = [&](const ProviderRecord* record) {
+    return record != nullptr && record->view && record->view->find(id) != nullptr;
+  };
+  if (merging()) return std::any_of(counting.begin(), counting.end(), lists);
+  return failover_.active() == nullptr && lists(failover_.find(held.provider));
+}
+
 void ProvisioningCore::Impl::release_held(const Causes& causes, TopologyChange& change) {
   const LeaveGuardPolicy& policy = policy_.leave_guard;
   const auto expiry = guard_.next_expiry(policy);
@@ -109,6 +121,7 @@ void ProvisioningCore::Impl::release_held(const Causes& causes, TopologyChange& 
     std::erase_if(seconds, [&](const ProviderRecord* s) { return causes.answered != s->id(); });
     if (seconds.empty()) return;
   }
+  const std::vector<const ProviderRecord*> counting = voices();
   std::vector<std::pair<NodeId, bool>> decided;  // released, or dropped
   for (const auto& entry : guard_.held()) {
     const NodeId& id = entry.first;
@@ -118,8 +131,9 @@ void ProvisioningCore::Impl::release_held(const Causes& causes, TopologyChange& 
       return s->id() != why.provider && s->health.confirmed_at() > why.since &&
              s->view->find(id) == nullptr;
     });
-    const bool release = causes.release_removals || agreed || (over && confirmed_since(id, why));
-    if (release || over) decided.emplace_back(id, release);
+    const bool asked = causes.release_removals || agreed || (over && confirmed_since(id, why));
+    if (!asked && !over) continue;
+    decided.emplace_back(id, asked && !listed_again(id, why, counting));
   }
   if (decided.empty()) return;
   std::size_t released = 0;

